@@ -1,0 +1,133 @@
+//! What can be wrong with a configuration, in words that name the key.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use tljh_terminal::Hinted;
+
+/// A value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Dotted name, with `[N]` for an item of a list; empty for the file as a whole.
+    pub key: String,
+    /// What is wrong and what is wanted, without the key.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.key.is_empty() {
+            formatter.write_str(&self.what)
+        } else {
+            write!(formatter, "`{}` {}", self.key, self.what)
+        }
+    }
+}
+
+/// A key that no part of this distribution reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// Dotted name.
+    pub key: String,
+    /// The known key that is spelled most like it, if any is close.
+    pub nearest: Option<String>,
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "unknown key `{}`", self.key)?;
+        match &self.nearest {
+            Some(nearest) => write!(formatter, ", did you mean `{nearest}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reading or checking a configuration failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file exists and cannot be read.
+    #[error("could not read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The text is not YAML, or uses YAML that has no place in a configuration.
+    #[error("{} is not valid YAML: {what}", named(path.as_ref()))]
+    Syntax {
+        /// The file, if the text came from one.
+        path: Option<PathBuf>,
+        /// The parser's words, with line and column where it knows them.
+        what: String,
+    },
+    /// One or more values cannot be used.
+    #[error("{} has {}", named(path.as_ref()), listed(problems))]
+    Invalid {
+        /// The file, if the text came from one.
+        path: Option<PathBuf>,
+        /// All of them; at least one.
+        problems: Vec<Problem>,
+    },
+}
+
+impl SettingsError {
+    /// The same error, naming the file that the text came from.
+    #[must_use]
+    pub fn in_file(mut self, file: &std::path::Path) -> Self {
+        match &mut self {
+            Self::Read { .. } => {}
+            Self::Syntax { path, .. } | Self::Invalid { path, .. } => {
+                *path = Some(file.to_path_buf())
+            }
+        }
+        self
+    }
+}
+
+impl Hinted for SettingsError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Syntax { path, .. } => Some(format!(
+                "correct the file: `sudo nano {}`",
+                path_or_default(path.as_ref())
+            )),
+            Self::Invalid { problems, .. } => {
+                let key = problems.first().map_or("", |problem| problem.key.as_str());
+                let key = key.split('[').next().unwrap_or(key);
+                Some(if key.is_empty() {
+                    "see what the file holds: `sudo tljh-config show`".to_string()
+                } else {
+                    format!("go back to the default: `sudo tljh-config unset {key}`")
+                })
+            }
+        }
+    }
+}
+
+fn path_or_default(path: Option<&PathBuf>) -> String {
+    path.map_or_else(
+        || crate::CONFIG_PATH.to_string(),
+        |path| path.display().to_string(),
+    )
+}
+
+fn named(path: Option<&PathBuf>) -> String {
+    path.map_or_else(
+        || "the configuration".to_string(),
+        |path| format!("`{}`", path.display()),
+    )
+}
+
+fn listed(problems: &[Problem]) -> String {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let noun = if texts.len() == 1 {
+        "a wrong value"
+    } else {
+        "wrong values"
+    };
+    format!("{noun}: {}", texts.join("; "))
+}

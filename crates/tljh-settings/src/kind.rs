@@ -1,0 +1,343 @@
+//! The types of values: what each accepts, from a file and from a command line.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The smallest memory limit: below it no server starts, and `512` for `512M` is caught.
+const SMALLEST_MEMORY: u64 = 1 << 20;
+
+/// The type of a key's value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Any text, not empty.
+    Text,
+    /// Path part of a URL, made to begin and end with a slash.
+    UrlPath,
+    /// `true` or `false`.
+    Switch,
+    /// Whole number within the limits, both included.
+    Integer(u64, u64),
+    /// TCP port, 1 to 65535.
+    Port,
+    /// IP address to listen on, or empty for all.
+    Address,
+    /// Absolute path of a file, or empty for none.
+    File,
+    /// E-mail address, or empty for none.
+    Email,
+    /// List of host names.
+    Domains,
+    /// List of names of hub users.
+    Names,
+    /// Mapping from Unix group to a list of names of hub users.
+    Groups,
+    /// Bytes, as a whole number or with a suffix K, M, G or T.
+    Memory,
+    /// Processor cores, more than 0.
+    Cores,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Anything.
+    Json,
+}
+
+/// A value as its kind reads it, or what is wrong: the place below the key (such as `[2]`) and words.
+pub type Reading = Result<Value, (String, String)>;
+
+/// Bytes of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Memory(u64);
+
+impl Memory {
+    /// The amount in bytes; at least one mebibyte.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// Reads JupyterHub's notation: a number and K, M, G or T (powers of 1024), or plain bytes.
+    fn parse(text: &str) -> Option<u64> {
+        let shift = match text.chars().last()? {
+            'K' => 10,
+            'M' => 20,
+            'G' => 30,
+            'T' => 40,
+            _ => return text.parse().ok(),
+        };
+        let number = &text[..text.len() - 1];
+        if let Ok(whole) = number.parse::<u64>() {
+            return whole.checked_mul(1 << shift);
+        }
+        let plain = number
+            .chars()
+            .all(|character| character.is_ascii_digit() || character == '.');
+        let amount = number.parse::<f64>().ok().filter(|_| plain)?;
+        let bytes = amount * (1u64 << shift) as f64;
+        // The fraction of a byte does not count, as in JupyterHub.
+        (bytes < u64::MAX as f64).then_some(bytes as u64)
+    }
+}
+
+impl Kind {
+    /// A word or two for tables and messages.
+    pub fn describe(self) -> String {
+        match self {
+            Self::Text => "text".to_string(),
+            Self::UrlPath => "URL path".to_string(),
+            Self::Switch => "true or false".to_string(),
+            Self::Integer(low, _) => format!("whole number, at least {low}"),
+            Self::Port => "port, 1 to 65535".to_string(),
+            Self::Address => "IP address, or empty for all".to_string(),
+            Self::File => "absolute path".to_string(),
+            Self::Email => "e-mail address".to_string(),
+            Self::Domains => "list of host names".to_string(),
+            Self::Names => "list of user names".to_string(),
+            Self::Groups => "group: list of user names".to_string(),
+            Self::Memory => "bytes, or a number with K, M, G, T".to_string(),
+            Self::Cores => "number above 0".to_string(),
+            Self::Choice(words) => words.join(" or "),
+            Self::Json => "any".to_string(),
+        }
+    }
+
+    /// Whether a value of this kind is a list.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::Names | Self::Domains)
+    }
+
+    /// Checks a value from a file and brings it into the one form that [`crate::Settings`] holds.
+    ///
+    /// # Errors
+    /// The place below the key and what is wrong there.
+    pub fn read(self, value: &Value) -> Reading {
+        match self {
+            Self::Names => read_list(value, read_name),
+            Self::Domains => read_list(value, |item| match item {
+                Value::String(text) if is_host_name(text) => Ok(text.to_ascii_lowercase().into()),
+                _ => Err(unwanted(item, "a host name such as `hub.example.org`")),
+            }),
+            Self::Groups => read_groups(value),
+            _ => self
+                .read_scalar(value)
+                .map_err(|what| (String::new(), what)),
+        }
+    }
+
+    fn read_scalar(self, value: &Value) -> Result<Value, String> {
+        let accepted = match (self, value) {
+            (Self::Json, _) => Some(value.clone()),
+            (Self::Switch, Value::Bool(_)) => Some(value.clone()),
+            (Self::Integer(low, high), _) => value
+                .as_u64()
+                .filter(|number| (low..=high).contains(number))
+                .map(Value::from),
+            (Self::Port, _) => value
+                .as_u64()
+                .filter(|port| (1..=65535).contains(port))
+                .map(Value::from),
+            (Self::Cores, _) => value
+                .as_f64()
+                .filter(|cores| (0.01..=65536.0).contains(cores))
+                .map(Value::from),
+            (Self::Memory, Value::Number(number)) => number
+                .as_u64()
+                .filter(|bytes| *bytes >= SMALLEST_MEMORY)
+                .map(Value::from),
+            (Self::Memory, Value::String(text)) => Memory::parse(text)
+                .filter(|bytes| *bytes >= SMALLEST_MEMORY)
+                .map(Value::from),
+            // A number in the place of text is what the admin typed, but for forms such as 1e3 or
+            // 0x10, which YAML has already turned into another number.
+            (Self::Text, Value::Number(number)) if number.is_u64() => {
+                Some(number.to_string().into())
+            }
+            (_, Value::String(text)) => self.read_text(text).map(Value::String),
+            _ => None,
+        };
+        accepted.ok_or_else(|| unwanted(value, &self.wanted()))
+    }
+
+    fn read_text(self, text: &str) -> Option<String> {
+        let fits = match self {
+            Self::Text => !text.is_empty(),
+            Self::UrlPath => return normal_url_path(text),
+            Self::Address => text.is_empty() || text.parse::<IpAddr>().is_ok(),
+            Self::File => text.is_empty() || text.starts_with('/'),
+            Self::Email => text.is_empty() || is_email(text),
+            Self::Choice(words) => words.contains(&text),
+            _ => false,
+        };
+        fits.then(|| text.to_string())
+    }
+
+    fn wanted(self) -> String {
+        match self {
+            Self::Text => "text".to_string(),
+            Self::UrlPath => "the path part of a URL, such as `/jupyter/`".to_string(),
+            Self::Switch => "`true` or `false`".to_string(),
+            Self::Integer(low, high) => format!("a whole number from {low} to {high}"),
+            Self::Port => "a port from 1 to 65535".to_string(),
+            Self::Address => "an IP address, or nothing for all addresses".to_string(),
+            Self::File => "an absolute path".to_string(),
+            Self::Email => "an e-mail address".to_string(),
+            Self::Memory => {
+                "an amount such as `512M` or `2G`, or a whole number of bytes, at least 1M"
+                    .to_string()
+            }
+            Self::Cores => "a number of cores, at least 0.01".to_string(),
+            Self::Choice(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                words.join(" or ")
+            }
+            Self::Domains | Self::Names | Self::Groups | Self::Json => self.describe(),
+        }
+    }
+
+    /// The value that a word on the command line stands for.
+    ///
+    /// The kind decides where it can; otherwise upstream's rule does: `none` is null, digits are a whole
+    /// number, digits with a point are a number, `true` and `false` in any case are switches, the rest is
+    /// text.
+    pub fn parse_word(self, word: &str) -> Value {
+        let guess = guess_word(word);
+        match self {
+            Self::Json => guess,
+            Self::Names | Self::Domains | Self::Groups if !guess.is_null() => word.into(),
+            Self::Text
+            | Self::UrlPath
+            | Self::Address
+            | Self::File
+            | Self::Email
+            | Self::Choice(_)
+                if !guess.is_null() =>
+            {
+                word.into()
+            }
+            _ => guess,
+        }
+    }
+}
+
+/// Upstream's rule for a word of unknown type (`tljh/config.py`, `parse_value`).
+fn guess_word(word: &str) -> Value {
+    let digits = |text: &str| text.chars().all(|character| character.is_ascii_digit());
+    let number = match word.split_once('.') {
+        None if !word.is_empty() && digits(word) => word.parse::<u64>().ok().map(Value::from),
+        Some((whole, fraction)) if !whole.is_empty() && digits(whole) && digits(fraction) => {
+            word.parse::<f64>().ok().map(Value::from)
+        }
+        _ => None,
+    };
+    number.unwrap_or_else(|| match word.to_ascii_lowercase().as_str() {
+        "none" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ => word.into(),
+    })
+}
+
+fn unwanted(value: &Value, wanted: &str) -> String {
+    format!("is {}, wanted {wanted}", shown(value))
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_string(),
+        Value::String(text) if text.is_empty() => "empty".to_string(),
+        Value::String(text) => format!("`{text}`"),
+        Value::Array(_) => "a list".to_string(),
+        Value::Object(_) => "a mapping".to_string(),
+        other => format!("`{other}`"),
+    }
+}
+
+fn read_list(value: &Value, read: impl Fn(&Value) -> Result<Value, String>) -> Reading {
+    let Value::Array(items) = value else {
+        return Err((String::new(), unwanted(value, "a list")));
+    };
+    let read_item = |(index, item)| read(item).map_err(|what| (format!("[{index}]"), what));
+    items
+        .iter()
+        .enumerate()
+        .map(read_item)
+        .collect::<Result<Vec<_>, _>>()
+        .map(Value::Array)
+}
+
+fn read_name(value: &Value) -> Result<Value, String> {
+    match value {
+        Value::String(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
+            Ok(value.clone())
+        }
+        Value::Number(number) if number.is_u64() => Ok(number.to_string().into()),
+        Value::Number(_) | Value::Bool(_) => Err(unwanted(
+            value,
+            &format!("a user name; put it in quotes: \"{value}\""),
+        )),
+        _ => Err(unwanted(value, "a user name")),
+    }
+}
+
+fn read_groups(value: &Value) -> Reading {
+    let Value::Object(groups) = value else {
+        return Err((
+            String::new(),
+            unwanted(value, "a mapping from groups to lists of users"),
+        ));
+    };
+    let mut read = serde_json::Map::new();
+    for (group, members) in groups {
+        let members = match members {
+            Value::Null => continue,
+            // Upstream's documentation made people store one name as text; it can only mean this.
+            Value::String(_) | Value::Number(_) => &Value::Array(vec![members.clone()]),
+            other => other,
+        };
+        let members = read_list(members, read_name)
+            .map_err(|(place, what)| (format!(".{group}{place}"), what))?;
+        read.insert(group.clone(), members);
+    }
+    Ok(Value::Object(read))
+}
+
+fn normal_url_path(text: &str) -> Option<String> {
+    let trimmed = text.trim_matches('/');
+    let plain =
+        |character: char| character.is_ascii_graphic() && !"?#\\\"<>{}%".contains(character);
+    let segments_fit = trimmed
+        .split('/')
+        .all(|segment| !matches!(segment, "." | "..") && segment.chars().all(plain));
+    if !segments_fit || trimmed.contains("//") || trimmed.contains("://") {
+        return None;
+    }
+    Some(if trimmed.is_empty() {
+        "/".to_string()
+    } else {
+        format!("/{trimmed}/")
+    })
+}
+
+fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .chars()
+                .all(|character| character.is_ascii_alphanumeric() || character == '-')
+    };
+    text.len() <= 253 && text.parse::<IpAddr>().is_err() && text.split('.').all(label)
+}
+
+fn is_email(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(local, host)| {
+        !local.is_empty()
+            && local
+                .chars()
+                .all(|character| character.is_ascii_graphic() && character != '@')
+            && is_host_name(host)
+    })
+}

@@ -1,0 +1,26 @@
+//! The configuration file `config.yaml`, typed.
+//!
+//! [`Settings`] is what programs use: every key has a value, checked, from the file or by default.
+//! [`KEYS`] is the one home of each key's name, type, default and description; validation, the command
+//! line's value parsing and the reference page all come from it. Keys that plugins may use are kept as
+//! JSON. Nothing here restarts a service or knows a program.
+
+mod check;
+mod error;
+mod key;
+mod kind;
+mod model;
+mod yaml;
+
+pub use check::{Checked, check};
+pub use error::{Problem, SettingsError, UnknownKey};
+pub use key::{Fallback, KEYS, Key, Lookup, lookup};
+pub use kind::{Kind, Memory, Reading};
+pub use model::{
+    Auth, Cull, DefaultApp, Http, Https, JsonObject, LetsEncrypt, Limits, Services, Settings, Tls,
+    UserEnvironment, Users,
+};
+pub use yaml::parse_yaml;
+
+/// Where the configuration lives on an installed machine.
+pub const CONFIG_PATH: &str = "/etc/tljh/config.yaml";
