@@ -1,0 +1,94 @@
+#!/bin/sh
+# environments.sh SUITE: prints a folder that holds, for the suite's own Python,
+#   hub/      the hub's environment, as built at /opt/tljh/hub and byte-compiled
+#   wheels/   the locked wheels of the default user environment
+#   uv        the uv binary
+# The work is done in a minimal system of that suite, once for each state of the locked inputs.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+suite=${1:?usage: environments.sh SUITE}
+python=$(suite_python "$suite")
+uv=$(ensure_uv)
+inputs="$project/packaging/environments.sh $project/packaging/hub-env/requirements.txt
+    $project/packaging/hub-env/build-constraints.txt $project/packaging/hub-env/prune.txt
+    $project/packaging/user-env/requirements.txt $project/packaging/uv/requirements.txt"
+# shellcheck disable=SC2086 # a list of paths
+key=$(cat $inputs | sha256sum | cut -c1-16)
+out="$cache/environments/$suite-$key"
+if [ -d "$out" ]; then
+    printf '%s\n' "$out"
+    exit 0
+fi
+
+root="$cache/build-root/$suite"
+if [ ! -e "$root/etc/debian_version" ]; then
+    say "making a minimal $suite system to build in"
+    mkdir -p "$cache/build-root"
+    rm -rf "$root.new"
+    mmdebstrap --quiet --variant=minbase --include="python3,ca-certificates" "$suite" "$root.new" >&2
+    mv "$root.new" "$root"
+fi
+
+say "building the hub's environment and collecting wheels for $suite (Python $python)"
+work="$cache/environments/.$suite-$key.$$"
+trap 'for at in build cache/uv proc; do umount "$root/$at" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+rm -rf "$work" "$root/opt/tljh"
+mkdir -p "$work" "$cache/uv-cache" "$root/build" "$root/cache/uv" "$root/opt/tljh"
+cp "$uv" "$work/uv"
+cp /etc/resolv.conf "$root/etc/resolv.conf"
+# The builder's own certificate authorities, for indexes behind a company's gateway.
+cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/builder.crt"
+mount --bind "$work" "$root/build"
+mount --bind "$cache/uv-cache" "$root/cache/uv"
+mount -t proc proc "$root/proc"
+cp "$project"/packaging/hub-env/requirements.txt "$work/hub.txt"
+cp "$project"/packaging/hub-env/build-constraints.txt "$work/build.txt"
+cp "$project"/packaging/user-env/requirements.txt "$work/user.txt"
+
+# Only index settings of the caller pass through; nothing else of the builder's environment does.
+in_root() {
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 UV_CACHE_DIR=/cache/uv UV_LINK_MODE=copy \
+        UV_PYTHON_DOWNLOADS=never UV_NO_CONFIG=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+        SSL_CERT_FILE=/etc/ssl/certs/builder.crt PIP_CERT=/etc/ssl/certs/builder.crt \
+        ${UV_DEFAULT_INDEX:+UV_DEFAULT_INDEX="$UV_DEFAULT_INDEX"} ${PIP_INDEX_URL:+PIP_INDEX_URL="$PIP_INDEX_URL"} \
+        PYTHONHASHSEED=0 SOURCE_DATE_EPOCH=1704067200 chroot "$root" "$@"
+}
+in_root /build/uv venv --quiet --python "/usr/bin/python$python" /opt/tljh/hub
+in_root /build/uv pip install --quiet --python /opt/tljh/hub/bin/python --require-hashes \
+    --build-constraints /build/build.txt -r /build/hub.txt
+
+in_root /build/uv venv --quiet --python "/usr/bin/python$python" /tmp/pip
+grep -A 2 '^pip==' "$work/user.txt" | grep -v '#' > "$work/pip.txt"
+in_root /build/uv pip install --quiet --python /tmp/pip/bin/python --require-hashes -r /build/pip.txt
+in_root /tmp/pip/bin/python -m pip download --quiet --require-hashes --only-binary :all: --no-deps \
+    -r /build/user.txt -d /build/wheels
+rm -rf "$root/tmp/pip"
+
+# Sources of style sheets and pictures that no page asks for, and tests.
+hub="$root/opt/tljh/hub"
+site="$hub/lib/python$python/site-packages"
+grep -v '^#' "$project/packaging/hub-env/prune.txt" | while read -r pattern; do
+    case $pattern in
+        share/*) (cd "$hub" && find . -path "./$pattern" -print0 | xargs -0r rm -rf) ;;
+        ?*) (cd "$site" && find . -path "./$pattern" -print0 | xargs -0r rm -rf) ;;
+    esac
+done
+rm -f "$hub"/bin/activate* "$hub"/bin/*.bat "$hub"/bin/cull_idle_servers.py
+find "$hub" -type d -empty -delete
+rm -rf "$hub/lib64" "$hub/.lock" "$hub/.gitignore" "$hub/CACHEDIR.TAG"
+# Never looked at again by Python: dpkg owns source and bytecode together.
+in_root "/usr/bin/python$python" -m compileall -q -j 2 --invalidation-mode unchecked-hash \
+    "/opt/tljh/hub/lib/python$python/site-packages" > "$work/compile.log" || true
+in_root /opt/tljh/hub/bin/python -c 'import jupyterhub.app, systemdspawner, firstuseauthenticator, nativeauthenticator, \
+ldapauthenticator, tmpauthenticator, oauthenticator.github, jupyterhub_idle_culler, pamela, pluggy, pycurl' ||
+    die "the hub's environment for $suite does not import"
+find "$hub" -name '*.py' -exec chmod 644 {} +
+find "$hub" -path '*/site-packages/*' -name '*.so*' -exec chmod 644 {} +
+
+cp -a "$hub" "$work/hub"
+rm -f "$work"/*.txt "$work/compile.log"
+umount "$root/build" "$root/cache/uv" "$root/proc"
+rm -rf "$root/opt/tljh" "$root/etc/ssl/certs/builder.crt"
+mv "$work" "$out"
+printf '%s\n' "$out"

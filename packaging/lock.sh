@@ -1,0 +1,17 @@
+#!/bin/sh
+# Renews the hash-locked requirements from the *.in files. One lock serves every suite's Python.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+uv=$(ensure_uv)
+lock() {
+    "$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+        --only-binary :all: "$@"
+}
+cd "$project"
+lock packaging/uv/requirements.in -o packaging/uv/requirements.txt
+lock packaging/user-env/requirements.in -o packaging/user-env/requirements.txt
+lock packaging/hub-env/build-constraints.in -o packaging/hub-env/build-constraints.txt
+# Published as source only; pure Python, built with the constraints above.
+lock --no-binary onetimepass --no-binary jupyterhub-nativeauthenticator \
+    packaging/hub-env/requirements.in -o packaging/hub-env/requirements.txt

@@ -1,0 +1,123 @@
+#!/bin/sh
+# Adds dist/debs/<suite>/*.deb to the signed static repository dist/apt, and writes its
+# landing page and installer. `docs/repository.md` describes the result and its use.
+#
+# REPO_URL      address under which dist/apt will be served (default: http://localhost:8000)
+# SUITES        Debian suites, oldest first (default: bookworm trixie)
+# TLJH_DIST     directory with debs/ and apt/ (default: dist of this checkout)
+# TLJH_REPLACE  yes or no: may a version change its content? (default: no for https)
+# `signing.sh` documents the environment of the key.
+#
+# A reader never sees half a repository: packages come first, then the indexes under
+# their hashes, and the signed InRelease that names them replaces its predecessor last.
+# Earlier indexes stay for readers who still hold the earlier InRelease.
+set -eu
+umask 022
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=packaging/repo/signing.sh
+. "$here/signing.sh"
+
+repo_url=${REPO_URL:-http://localhost:8000}
+repo_url=${repo_url%/}
+case $repo_url in
+    http://*) replace=yes ;;
+    https://*) replace=no ;;
+    *)
+        echo "error: REPO_URL \`$repo_url\` is no http or https address" >&2
+        echo "hint: make repo REPO_URL=https://example.org/tljh" >&2
+        exit 2
+        ;;
+esac
+suites=${SUITES:-bookworm trixie}
+dist=${TLJH_DIST:-$here/../../dist}
+out=$dist/apt
+
+mkdir -p "$out"
+dist=$(cd "$dist" && pwd)
+out=$dist/apt
+exec 9<"$out"
+flock 9
+
+work=$(mktemp -d "$dist/.repo.XXXXXX")
+trap 'end_signing; rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+ensure_signing_key
+export_keyring >"$work/tljh-archive-keyring.gpg"
+
+# shellcheck disable=SC2086
+TLJH_REPLACE=${TLJH_REPLACE:-$replace} "$here/pool.py" "$dist/debs" "$out" $suites
+
+# Every suite of the pool, so that a build of one suite keeps the other in the pages.
+published=
+for suite in $suites; do
+    [ ! -d "$out/pool/$suite" ] || published="$published $suite"
+done
+for directory in "$out"/pool/*/; do
+    suite=$(basename "$directory")
+    case " $published " in
+        *" $suite "*) ;;
+        *) [ ! -d "$directory" ] || published="$suite $published" ;;
+    esac
+done
+if [ -z "$published" ]; then
+    echo "error: no package in \`$dist/debs\`, nor in the pool of \`$out\`" >&2
+    echo "hint: make debs" >&2
+    exit 1
+fi
+
+for suite in $published; do
+    dists=$out/dists/$suite
+    architectures=$(find "$out/pool/$suite" -name '*.deb' |
+        sed 's/.*_\(.*\)\.deb$/\1/' | grep -vx all | sort -u | tr '\n' ' ')
+    architectures=${architectures:-amd64}
+    for architecture in $architectures; do
+        mkdir -p "$dists/main/binary-$architecture"
+    done
+    cat >"$work/apt-ftparchive.conf" <<CONF
+Dir::ArchiveDir "$out";
+APT::FTPArchive {
+  MD5 "false";
+  SHA1 "false";
+  DoByHash "true";
+  By-Hash-Keep "60";
+  Release {
+    Origin "The Littlest JupyterHub";
+    Label "The Littlest JupyterHub";
+    Suite "$suite";
+    Codename "$suite";
+    Components "main";
+    Architectures "${architectures% }";
+    Description "The Littlest JupyterHub for Debian";
+    Acquire-By-Hash "yes";
+  };
+};
+Default::Packages::Compress ". gzip xz";
+Tree "dists/$suite" {
+  Directory "pool/$suite";
+  Sections "main";
+  Architectures "${architectures% }";
+  Contents " ";
+};
+CONF
+    apt-ftparchive -qq --no-contents generate "$work/apt-ftparchive.conf"
+    apt-ftparchive -qq -c "$work/apt-ftparchive.conf" release "$dists" >"$work/Release"
+    sign --armor --detach-sign --output "$work/Release.gpg" "$work/Release"
+    sign --clearsign --output "$work/InRelease" "$work/Release"
+    # One file of these three is enough for apt; it takes InRelease, so that comes last.
+    for file in Release Release.gpg InRelease; do
+        mv "$work/$file" "$dists/$file"
+    done
+done
+
+# shellcheck disable=SC2086
+"$here/render.py" site "$out" "$work" "$repo_url" "$signing_key" $published
+# The address of the sources and of the installer changes with their keyring.
+for file in tljh-archive-keyring.gpg $(cd "$work" && echo ./*.sources) install.sh index.html; do
+    chmod 0644 "$work/$file"
+    mv "$work/$file" "$out/$file"
+done
+echo "repository: $out"
+echo "signed by:  $signing_key"
+echo "address:    $repo_url"
