@@ -1,0 +1,80 @@
+"""One network namespace a machine, with a way to the host and, unless offline, beyond.
+
+Machine N is 10.97.N.2 and sees the host as 10.97.N.1.  Servers for the machines have
+addresses of their own, 10.97.255.x, so that an offline machine is given a route to
+these alone.
+"""
+
+import errno
+import subprocess
+from pathlib import Path
+
+SERVERS = "10.97.255"
+
+RULES = """
+add table ip tljh_machines
+add chain ip tljh_machines out { type nat hook postrouting priority 100; }
+flush chain ip tljh_machines out
+add rule ip tljh_machines out ip saddr 10.97.0.0/16 ip daddr != 10.97.0.0/16 masquerade
+"""
+
+
+def ip(*arguments, check=True):
+    return subprocess.run(
+        ["ip", *arguments], check=check, capture_output=True, text=True
+    )
+
+
+def ensure_host():
+    """Forwarding and the masquerade rule; safe to repeat."""
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
+    subprocess.run(["nft", "-f", "-"], input=RULES, text=True, check=True)
+
+
+def bind_server(make):
+    """Call `make(address)` with servers' addresses until one is free, and return its result."""
+    ensure_host()
+    for number in range(1, 251):
+        address = f"{SERVERS}.{number}"
+        ip("addr", "add", f"{address}/32", "dev", "lo", check=False)
+        try:
+            return make(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    raise RuntimeError("every server address is in use")
+
+
+class Wire:
+    """The namespace and the veth pair of the machine with number `index` (1 to 250)."""
+
+    def __init__(self, index, offline=False):
+        self.index = index
+        self.offline = offline
+        self.namespace = f"tljh-{index}"
+        self.link = f"tljh{index}"
+        self.host = f"10.97.{index}.1"
+        self.address = f"10.97.{index}.2"
+
+    @property
+    def path(self):
+        return f"/run/netns/{self.namespace}"
+
+    def up(self):
+        ensure_host()
+        self.down()
+        ip("netns", "add", self.namespace)
+        ip("link", "add", self.link, "type", "veth",
+           "peer", "name", "host0", "netns", self.namespace)
+        ip("addr", "add", f"{self.host}/30", "dev", self.link)
+        ip("link", "set", self.link, "up")
+        inside = ("-n", self.namespace)
+        ip(*inside, "link", "set", "lo", "up")
+        ip(*inside, "addr", "add", f"{self.address}/30", "dev", "host0")
+        ip(*inside, "link", "set", "host0", "up")
+        target = f"{SERVERS}.0/24" if self.offline else "default"
+        ip(*inside, "route", "add", target, "via", self.host)
+
+    def down(self):
+        ip("netns", "del", self.namespace, check=False)
+        ip("link", "del", self.link, check=False)

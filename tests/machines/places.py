@@ -1,0 +1,52 @@
+"""Where the tests keep what they make, and how they wait.
+
+Nothing here is inside the checkout but `dist`, which git ignores.
+"""
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+DIST = PROJECT / "dist"
+DATA = PROJECT / "tests" / "data"
+CACHE = Path(os.environ.get("TLJH_CACHE", "/var/cache/tljh"))
+STATE = Path("/run/tljh-machines")
+
+
+def suites():
+    """The Debian releases under test, from `SUITES` (default: bookworm trixie)."""
+    return os.environ.get("SUITES", "bookworm trixie").split()
+
+
+@contextmanager
+def locked(name):
+    """Hold the lock `name`, shared by every process on this host."""
+    STATE.mkdir(parents=True, exist_ok=True)
+    with open(STATE / f"{name}.lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def wait_for(condition, deadline=30.0, what=None, interval=0.1):
+    """Return the first true value of `condition()`, asked until `deadline` seconds are over.
+
+    An exception in `condition` counts as "not yet"; the last one is the cause of the
+    TimeoutError.
+    """
+    end = time.monotonic() + deadline
+    last = None
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+            last = None
+        except Exception as error:  # the caller asked to wait until it works
+            last = error
+        if time.monotonic() >= end:
+            what = what or getattr(condition, "__name__", "condition")
+            raise TimeoutError(f"{what}: not true after {deadline} s") from last
+        time.sleep(interval)
