@@ -15,7 +15,7 @@ set -eu
 umask 022
 
 here=$(cd "$(dirname "$0")" && pwd)
-# shellcheck source=packaging/repo/signing.sh
+# shellcheck source-path=SCRIPTDIR source=signing.sh
 . "$here/signing.sh"
 
 repo_url=${REPO_URL:-http://localhost:8000}
@@ -50,17 +50,8 @@ export_keyring >"$work/tljh-archive-keyring.gpg"
 TLJH_REPLACE=${TLJH_REPLACE:-$replace} "$here/pool.py" "$dist/debs" "$out" $suites
 
 # Every suite of the pool, so that a build of one suite keeps the other in the pages.
-published=
-for suite in $suites; do
-    [ ! -d "$out/pool/$suite" ] || published="$published $suite"
-done
-for directory in "$out"/pool/*/; do
-    suite=$(basename "$directory")
-    case " $published " in
-        *" $suite "*) ;;
-        *) [ ! -d "$directory" ] || published="$suite $published" ;;
-    esac
-done
+published=$(find "$out/pool" -mindepth 2 -name '*.deb' 2>/dev/null |
+    sed 's,/[^/]*$,,; s,.*/,,' | sort -u | tr '\n' ' ')
 if [ -z "$published" ]; then
     echo "error: no package in \`$dist/debs\`, nor in the pool of \`$out\`" >&2
     echo "hint: make debs" >&2
@@ -91,6 +82,8 @@ APT::FTPArchive {
     Architectures "${architectures% }";
     Description "The Littlest JupyterHub for Debian";
     Acquire-By-Hash "yes";
+    Default-Patterns "false";
+    Patterns { "Packages"; "Packages.*"; };
   };
 };
 Default::Packages::Compress ". gzip xz";

@@ -7,7 +7,7 @@ if [ $# -ne 1 ]; then
     echo "usage: ensure-key.sh OUT" >&2
     exit 2
 fi
-# shellcheck source=packaging/repo/signing.sh
+# shellcheck source-path=SCRIPTDIR source=signing.sh
 . "$(dirname "$0")/signing.sh"
 
 trap 'end_signing; rm -f "$1.new"' EXIT

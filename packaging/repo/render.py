@@ -5,7 +5,7 @@
         the text of tljh.sources for one suite, on stdout: what the installer writes and
         what the package tljh-archive-keyring of that suite ships, byte for byte
     render.py site REPOSITORY WORK URL KEY SUITE...
-        tljh-SUITE.sources, tljh.sources (the last suite), install.sh and index.html in
+        tljh-SUITE.sources, tljh.sources (the newest suite), install.sh and index.html in
         WORK, from the indexes of REPOSITORY and WORK/tljh-archive-keyring.gpg
 
 A template names its values as @NAME@. A name without a value is an error.
@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# In the order of their releases, which their names do not tell.
 SUITE_NAMES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 URL = re.compile(r"https?://[A-Za-z0-9.\-_~:/%\[\]@]+")
 PLACE = re.compile(r"@([A-Z][A-Z0-9_]*)@")
@@ -84,7 +85,7 @@ def render_releases(repository, suites):
             megabytes(sum(int(p["Size"]) for p in packages)),
             megabytes(sum(1024 * int(p.get("Installed-Size", 0)) for p in packages)),
         ]
-        heading = html.escape(f"{SUITE_NAMES.get(suite, 'Debian')} ({suite})")
+        heading = html.escape(f"{SUITE_NAMES[suite]} ({suite})")
         rows.append(f'<tr><th scope="row">{heading}</th>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
     if newest is None:
         raise ValueError("no package `tljh` in the repository")
@@ -106,7 +107,7 @@ def render_page(url, key, keyring_hash, newest, rows, suites):
         "VERSION": newest,
         "DATE": f"{published.tm_mday} {time.strftime('%B %Y', published)}",
         "DATE_ISO": time.strftime("%Y-%m-%d", published),
-        "SUITES": " or ".join(f"{SUITE_NAMES.get(s, 'Debian')} ({s})" for s in suites),
+        "SUITES": " or ".join(f"{SUITE_NAMES[s]} ({s})" for s in suites),
         "FINGERPRINT": " ".join(key[i : i + 4] for i in range(0, len(key), 4)),
         "KEYRING_SHA256": keyring_hash,
         "SIZES": "\0",
@@ -122,6 +123,10 @@ def render_page(url, key, keyring_hash, newest, rows, suites):
 
 
 def render_site(repository, work, url, key, suites):
+    unknown = [suite for suite in suites if suite not in SUITE_NAMES]
+    if unknown:
+        raise ValueError(f"unknown suite `{unknown[0]}`: add it to SUITE_NAMES of render.py")
+    suites = [suite for suite in SUITE_NAMES if suite in suites]
     keyring_hash = hashlib.sha256((work / "tljh-archive-keyring.gpg").read_bytes()).hexdigest()
     newest, rows = render_releases(repository, suites)
     for suite in suites:
@@ -130,9 +135,9 @@ def render_site(repository, work, url, key, suites):
     installer = {
         "REPO_URL": url,
         "SUITES": " ".join(suites),
-        "SUPPORTED": ", ".join(f"{SUITE_NAMES.get(s, 'Debian')} ({s})" for s in suites),
+        "SUPPORTED": ", ".join(f"{SUITE_NAMES[s]} ({s})" for s in suites),
         "KEYRING_SHA256": keyring_hash,
-        "SOURCES": render_sources(url, "$suite"),
+        "SOURCES": render_sources(url, "$suite").rstrip("\n"),
     }
     (work / "install.sh").write_text(fill("install.sh.in", installer))
     (work / "index.html").write_text(render_page(url, key, keyring_hash, newest, rows, suites))
@@ -140,13 +145,13 @@ def render_site(repository, work, url, key, suites):
 
 def main(arguments):
     match arguments:
-        case ["sources", url, suite] if URL.fullmatch(url):
+        case ["sources", url, suite] if URL.fullmatch(url) and suite in SUITE_NAMES:
             sys.stdout.write(render_sources(url.rstrip("/"), suite))
         case ["site", repository, work, url, key, *suites] if URL.fullmatch(url) and suites:
             try:
                 render_site(Path(repository), Path(work), url, key, suites)
             except ValueError as error:
-                print(f"error: {error}\nhint: make debs", file=sys.stderr)
+                print(f"error: {error}", file=sys.stderr)
                 return 1
         case _:
             print("usage: render.py sources URL SUITE", file=sys.stderr)
