@@ -48,7 +48,10 @@ pub fn render_docs(command: Command, folder: &Path) -> Result<(), RenderError> {
 }
 
 fn render_man_pages(command: &Command, folder: &Path) -> Result<(), RenderError> {
-    let name = command.get_display_name().unwrap_or(command.get_name()).replace(' ', "-");
+    let name = command
+        .get_display_name()
+        .unwrap_or(command.get_name())
+        .replace(' ', "-");
     let path = folder.join(format!("{name}.8"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone().display_name(name))

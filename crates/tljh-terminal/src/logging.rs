@@ -49,7 +49,12 @@ pub fn init_logging(verbosity: Verbosity) {
             } else if record.level() == log::Level::Info {
                 writeln!(buffer, "{}", record.args())
             } else {
-                writeln!(buffer, "{}: {}", record.level().as_str().to_lowercase(), record.args())
+                writeln!(
+                    buffer,
+                    "{}: {}",
+                    record.level().as_str().to_lowercase(),
+                    record.args()
+                )
             }
         })
         .try_init();

@@ -1,0 +1,206 @@
+//! Files and folders with owner and mode, written atomically.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid};
+use tljh_terminal::Secret;
+
+/// A file or folder could not be brought into the wanted state.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {action} `{}`", path.display())]
+pub struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
+}
+
+impl FileError {
+    /// Whether the file system is full.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+        )
+    }
+
+    /// The file or folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
+    let path = path.to_path_buf();
+    move |source| FileError {
+        action,
+        path,
+        source,
+    }
+}
+
+/// Writes `content` to `path` so that a reader, or a crash, meets the old file or the new one, whole.
+///
+/// Temporary file in the same folder with `mode`, fsync, rename, fsync of the folder. The file belongs to
+/// the caller.
+///
+/// # Errors
+/// The step that failed; the old file is then as it was.
+pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new()
+        .prefix(".tljh-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)
+        .map_err(failed("write", path))?;
+    // The builder's mode is cut by the umask.
+    fs::set_permissions(file.path(), Permissions::from_mode(mode))
+        .map_err(failed("write", path))?;
+    file.write_all(content).map_err(failed("write", path))?;
+    file.as_file().sync_all().map_err(failed("write", path))?;
+    file.persist(path)
+        .map_err(|error| failed("write", path)(error.error))?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed("write", folder))
+}
+
+/// Makes the folder `path` (parents too) if absent, and gives it `mode`.
+///
+/// # Errors
+/// It cannot be made, or something else stands there.
+pub fn ensure_folder(path: &Path, mode: u32) -> Result<(), FileError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(failed("make", path))?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("set the mode of", path))
+}
+
+/// Gives `path` an owner; a link is not followed.
+///
+/// # Errors
+/// The owner cannot be changed.
+pub fn ensure_owner(path: &Path, uid: Uid, gid: Gid) -> Result<(), FileError> {
+    std::os::unix::fs::lchown(path, Some(uid.as_raw()), Some(gid.as_raw()))
+        .map_err(failed("change the owner of", path))
+}
+
+/// Makes `path` a link to `target`, replacing a link that points elsewhere and nothing else.
+///
+/// # Errors
+/// Something that is not a link stands there, or it cannot be made.
+pub fn ensure_link(path: &Path, target: &Path) -> Result<(), FileError> {
+    match fs::read_link(path) {
+        Ok(current) if current == target => return Ok(()),
+        Ok(_) => fs::remove_file(path).map_err(failed("replace", path))?,
+        Err(_) => {}
+    }
+    symlink(target, path).map_err(failed("make", path))
+}
+
+/// Removes a file; absent is fine.
+///
+/// # Errors
+/// It exists and cannot be removed.
+pub fn ensure_absent(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a text file; `None` where there is none.
+///
+/// # Errors
+/// It exists and cannot be read.
+pub fn read_optional(path: &Path) -> Result<Option<String>, FileError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path)(error)),
+    }
+}
+
+/// `length` random bytes from the kernel, as lower-case hexadecimal digits.
+///
+/// # Errors
+/// `/dev/urandom` cannot be read.
+pub fn random_hex(length: usize) -> Result<Secret, FileError> {
+    use std::io::Read;
+    let path = Path::new("/dev/urandom");
+    let mut bytes = vec![0; length];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(failed("read", path))?;
+    Ok(Secret::new(
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>(),
+    ))
+}
+
+/// The secret in `path`, mode 0600; made of 32 random bytes if the file is absent or empty.
+///
+/// # Errors
+/// It can be neither read nor written.
+pub fn ensure_secret(path: &Path) -> Result<Secret, FileError> {
+    if let Some(text) = read_optional(path)?.filter(|text| !text.trim().is_empty()) {
+        return Ok(Secret::new(text.trim()));
+    }
+    let secret = random_hex(32)?;
+    write_atomically(path, format!("{}\n", secret.expose()).as_bytes(), 0o600)?;
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn atomic_write_replaces_content_and_mode_and_leaves_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_atomically(&path, b"one", 0o644).unwrap();
+        write_atomically(&path, b"two", 0o600).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let first = ensure_secret(&path).unwrap();
+        assert_eq!(first.expose().len(), 64);
+        assert_eq!(ensure_secret(&path).unwrap(), first);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_a_file_never_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        ensure_link(&link, Path::new("/a")).unwrap();
+        ensure_link(&link, Path::new("/b")).unwrap();
+        assert_eq!(fs::read_link(&link).unwrap(), Path::new("/b"));
+        let file = folder.path().join("file");
+        fs::write(&file, "mine").unwrap();
+        assert!(ensure_link(&file, Path::new("/a")).is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    }
+}

@@ -1,0 +1,20 @@
+//! The machine that tljh runs on.
+//!
+//! Paths under one root, files written atomically, child processes with a deadline, systemd, accounts of
+//! hub users and their registry. Every change of the machine that a tljh program makes is made here, by an
+//! `ensure_` that may be repeated and interrupted. Child processes go through [`Runner`], whose double
+//! [`Recorder`] lets tests see what would run.
+
+pub mod account;
+pub mod command;
+pub mod files;
+pub mod paths;
+pub mod ports;
+pub mod recorder;
+pub mod registry;
+pub mod systemd;
+
+pub use command::{CommandError, Invocation, Output, Runner, SystemRunner};
+pub use paths::Paths;
+pub use recorder::Recorder;
+pub use systemd::Systemd;

@@ -1,0 +1,112 @@
+//! Where everything lives, under one root.
+
+use std::path::{Path, PathBuf};
+
+/// The paths of an installation; below `/` on a real machine, below another folder in tests and images
+/// (`DPKG_ROOT`).
+#[derive(Debug, Clone)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self::under("/")
+    }
+}
+
+impl Paths {
+    /// Paths below `root`.
+    pub fn under(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The root itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn at(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// `/opt/tljh`: what people know from upstream.
+    pub fn prefix(&self) -> PathBuf {
+        self.at("opt/tljh")
+    }
+
+    /// The hub environment's Python.
+    pub fn hub_python(&self) -> PathBuf {
+        self.at("opt/tljh/hub/bin/python")
+    }
+
+    /// The active user environment.
+    pub fn user_environment(&self) -> PathBuf {
+        self.at("opt/tljh/user")
+    }
+
+    /// `/etc/tljh`.
+    pub fn configuration(&self) -> PathBuf {
+        self.at("etc/tljh")
+    }
+
+    /// The administrator's configuration.
+    pub fn config_yaml(&self) -> PathBuf {
+        self.at("etc/tljh/config.yaml")
+    }
+
+    /// The administrator's hub snippets, loaded last.
+    pub fn hub_snippets(&self) -> PathBuf {
+        self.at("etc/tljh/jupyterhub_config.d")
+    }
+
+    /// The password made at installation, when no administrator was preseeded.
+    pub fn initial_admin_password(&self) -> PathBuf {
+        self.at("etc/tljh/initial-admin-password")
+    }
+
+    /// `/var/lib/tljh`: all state.
+    pub fn state(&self) -> PathBuf {
+        self.at("var/lib/tljh")
+    }
+
+    /// One record for each account that was made.
+    pub fn account_registry(&self) -> PathBuf {
+        self.at("var/lib/tljh/accounts")
+    }
+
+    /// Passwords of the first-use authenticator.
+    pub fn password_database(&self) -> PathBuf {
+        self.at("var/lib/tljh/passwords.dbm")
+    }
+
+    /// Token of the proxy's REST API.
+    pub fn proxy_api_token(&self) -> PathBuf {
+        self.at("var/lib/tljh/proxy-api-token")
+    }
+
+    /// The proxy's settings, rendered from the configuration.
+    pub fn proxy_settings(&self) -> PathBuf {
+        self.at("var/lib/tljh/proxy.json")
+    }
+
+    /// Written by prerm on removal: the next installation enables the services again.
+    pub fn removal_marker(&self) -> PathBuf {
+        self.at("var/lib/tljh/removed")
+    }
+
+    /// `/run/tljh`: rendered settings.
+    pub fn runtime(&self) -> PathBuf {
+        self.at("run/tljh")
+    }
+
+    /// The hub's traits as JSON, read by its configuration file.
+    pub fn hub_traits(&self) -> PathBuf {
+        self.at("run/tljh/traits.json")
+    }
+
+    /// Where homes are made.
+    pub fn homes(&self) -> PathBuf {
+        self.at("home")
+    }
+}

@@ -1,0 +1,169 @@
+//! systemd, asked and told through systemctl and journalctl.
+
+use std::time::Duration;
+
+use crate::command::{CommandError, Invocation, Runner};
+use crate::paths::Paths;
+
+/// What systemd says about a unit. "Could not ask" is an error, never one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitState {
+    /// Running.
+    Active,
+    /// On its way up or down.
+    Changing,
+    /// Stopped, or unknown to systemd.
+    Inactive,
+    /// Ended with a failure.
+    Failed,
+}
+
+/// systemctl and journalctl, with deadlines.
+#[derive(Clone, Copy)]
+pub struct Systemd<'a> {
+    runner: &'a dyn Runner,
+}
+
+/// A unit that stops may take systemd's own stop time-out (90 s) before it is killed.
+const JOB_DEADLINE: Duration = Duration::from_secs(120);
+
+impl<'a> Systemd<'a> {
+    /// Talks through `runner`.
+    pub fn new(runner: &'a dyn Runner) -> Self {
+        Self { runner }
+    }
+
+    /// Whether systemd runs this machine (sd_booted(3)); false in a chroot that builds an image.
+    pub fn is_booted(paths: &Paths) -> bool {
+        paths.root().join("run/systemd/system").is_dir()
+    }
+
+    fn systemctl(&self, arguments: &[&str]) -> Result<(), CommandError> {
+        self.runner
+            .run(
+                &Invocation::new("systemctl")
+                    .args(arguments)
+                    .deadline(JOB_DEADLINE),
+            )
+            .map(drop)
+    }
+
+    /// Reads unit files again.
+    ///
+    /// # Errors
+    /// systemctl failed.
+    pub fn reload_manager(&self) -> Result<(), CommandError> {
+        self.systemctl(&["daemon-reload"])
+    }
+
+    /// Starts `unit` and waits for it.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub fn start(&self, unit: &str) -> Result<(), CommandError> {
+        self.systemctl(&["start", "--", unit])
+    }
+
+    /// Stops `unit` and waits for it; a stopped or unknown unit is fine.
+    ///
+    /// # Errors
+    /// It did not stop.
+    pub fn stop(&self, unit: &str) -> Result<(), CommandError> {
+        match self.systemctl(&["stop", "--", unit]) {
+            // systemctl(1): 5 is "unit not loaded".
+            Err(CommandError::Failed { code: Some(5), .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Stops and starts `unit`.
+    ///
+    /// # Errors
+    /// It did not come back.
+    pub fn restart(&self, unit: &str) -> Result<(), CommandError> {
+        self.systemctl(&["restart", "--", unit])
+    }
+
+    /// Forgets that `unit` failed; unknown units are fine.
+    ///
+    /// # Errors
+    /// systemctl could not be run.
+    pub fn reset_failed(&self, unit: &str) -> Result<(), CommandError> {
+        self.runner
+            .output(&Invocation::new("systemctl").args(["reset-failed", "--", unit]))
+            .map(drop)
+    }
+
+    /// Has `units` started at boot. Needs no running systemd.
+    ///
+    /// # Errors
+    /// systemctl failed.
+    pub fn enable(&self, units: &[&str]) -> Result<(), CommandError> {
+        self.runner
+            .run(
+                &Invocation::new("systemctl")
+                    .args(["enable", "--quiet", "--"])
+                    .args(units),
+            )
+            .map(drop)
+    }
+
+    /// Undoes [`Systemd::enable`].
+    ///
+    /// # Errors
+    /// systemctl failed.
+    pub fn disable(&self, units: &[&str]) -> Result<(), CommandError> {
+        self.runner
+            .run(
+                &Invocation::new("systemctl")
+                    .args(["disable", "--quiet", "--"])
+                    .args(units),
+            )
+            .map(drop)
+    }
+
+    /// Whether `unit` is started at boot.
+    ///
+    /// # Errors
+    /// systemctl could not be run.
+    pub fn is_enabled(&self, unit: &str) -> Result<bool, CommandError> {
+        let asked = Invocation::new("systemctl").args(["is-enabled", "--quiet", "--", unit]);
+        Ok(self.runner.output(&asked)?.code == Some(0))
+    }
+
+    /// What `unit` does now.
+    ///
+    /// # Errors
+    /// systemd could not be asked.
+    pub fn state(&self, unit: &str) -> Result<UnitState, CommandError> {
+        let asked = Invocation::new("systemctl").args([
+            "show",
+            "--property=ActiveState",
+            "--value",
+            "--",
+            unit,
+        ]);
+        Ok(match self.runner.run(&asked)?.stdout.trim() {
+            "active" | "reloading" => UnitState::Active,
+            "activating" | "deactivating" | "maintenance" => UnitState::Changing,
+            "failed" => UnitState::Failed,
+            _ => UnitState::Inactive,
+        })
+    }
+
+    /// The last `count` lines that `unit` logged since it was last started; empty where there is no journal.
+    pub fn journal(&self, unit: &str, count: usize) -> String {
+        let asked = Invocation::new("journalctl").args([
+            "--unit",
+            unit,
+            "--lines",
+            &count.to_string(),
+            "--no-pager",
+            "--output=cat",
+        ]);
+        self.runner
+            .output(&asked)
+            .map(|output| output.stdout)
+            .unwrap_or_default()
+    }
+}
