@@ -53,6 +53,8 @@ class Machine:
         try:
             self._make_disk()
             self.wire.up()
+            if repository:
+                repository.attach(self)
         except BaseException:
             self.destroy()
             raise
@@ -80,7 +82,7 @@ class Machine:
         self.mount()
         (self.root / "etc/hostname").write_text("classroom\n")
         hosts = "127.0.0.1 localhost\n127.0.1.1 classroom\n::1 localhost\n"
-        if self.repository:
+        if self.repository and not self.repository.local:
             hosts += f"{self.repository.address} {self.repository.host}\n"
         (self.root / "etc/hosts").write_text(hosts)
         shutil.copyfile("/etc/resolv.conf", self.root / "etc/resolv.conf")
@@ -184,6 +186,8 @@ class Machine:
             if self.process and self.process.poll() is None:
                 self.cut_power()
         finally:
+            if self.repository:
+                self.repository.detach(self)
             self.slot.clean()
 
     # Commands

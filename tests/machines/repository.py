@@ -1,6 +1,7 @@
 """The signed repository in `dist/apt`, served over HTTP at the address it was published for.
 
-A machine finds that address by a line in its /etc/hosts.  Every request is kept, so that
+A machine finds that address by a line in its /etc/hosts, or, as the default address is
+on localhost, by a listener in the machine's own network.  Every request is kept, so that
 a test can show what was fetched.  Beside it runs a cache of Debian's own packages, for
 speed alone: machines that are offline are not told of it.
 """
@@ -35,6 +36,18 @@ def published_url(directory):
     raise ValueError(f"{directory}/tljh.sources names no URIs")
 
 
+def serve(address, handler):
+    server = ThreadingHTTPServer(address, handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def stop(server):
+    server.shutdown()
+    server.server_close()
+
+
 class Repository:
     """Serves `directory`; `replaced[path] = bytes` answers other bytes, to play an attacker."""
 
@@ -46,21 +59,29 @@ class Repository:
         where = urlsplit(self.url)
         if where.scheme != "http" or where.hostname.replace(".", "").isdigit():
             raise ValueError(f"`{self.url}`: the tests need http and a name; set REPO_URL")
-        self.host, self.prefix = where.hostname, where.path
-        handler = partial(PackageHandler, self)
-        self.server = bind_server(
-            lambda address: ThreadingHTTPServer((address, where.port or 80), handler)
-        )
-        self.address = self.server.server_address[0]
-        self.cache = ThreadingHTTPServer((self.address, DEBIAN_PORT), DebianHandler)
-        for server in (self.server, self.cache):
-            server.daemon_threads = True
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.host, self.port, self.prefix = where.hostname, where.port or 80, where.path
+        self.local = self.host == "localhost"
+        self.handler = partial(PackageHandler, self)
+        self.cache = bind_server(lambda address: serve((address, DEBIAN_PORT), DebianHandler))
+        self.address = self.cache.server_address[0]
+        self.servers = {None: self.cache}
+        if not self.local:
+            self.servers["host"] = serve((self.address, self.port), self.handler)
+
+    def attach(self, machine):
+        """Let `machine` reach the published address."""
+        if self.local:
+            self.servers[machine.name] = machine.wire.call(
+                lambda: serve(("127.0.0.1", self.port), self.handler)
+            )
+
+    def detach(self, machine):
+        if machine.name in self.servers:
+            stop(self.servers.pop(machine.name))
 
     def close(self):
-        for server in (self.server, self.cache):
-            server.shutdown()
-            server.server_close()
+        for server in self.servers.values():
+            stop(server)
 
     def packages(self, suite):
         """The repository's package stanzas of `suite`, as a list of dicts."""

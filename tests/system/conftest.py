@@ -1,0 +1,122 @@
+"""Fixtures of the system tests: the repository, fresh machines, machines with tljh installed.
+
+`SUITES` chooses the Debian releases.  A failed test leaves its machines' journals in
+dist/logs.
+"""
+
+import re
+import shutil
+
+import pytest
+
+from tests.machines.base import ensure_base
+from tests.machines.install import (
+    add_repository, install, read_admin_password, wait_for_login_page,
+)
+from tests.machines.hub_client import HubClient
+from tests.machines.machine import Machine
+from tests.machines.places import CACHE, DIST, locked, suites
+from tests.machines.repository import Repository
+
+
+@pytest.fixture(scope="session")
+def repository():
+    if not (DIST / "apt" / "tljh.sources").exists():
+        pytest.exit("there is no dist/apt; run `make repo`", 2)
+    served = Repository()
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module", params=suites())
+def suite(request):
+    return request.param
+
+
+class Machines:
+    """Makes machines for one test and ends them with it."""
+
+    def __init__(self, suite, repository):
+        self.suite, self.repository, self.made = suite, repository, []
+
+    def __call__(self, **options):
+        """A booted machine with nothing of ours."""
+        options.setdefault("suite", self.suite)
+        machine = Machine(repository=self.repository, **options)
+        self.made.append(machine)
+        return machine.boot()
+
+    def installed(self, **options):
+        """A booted machine on which tljh is installed and serves its login page."""
+        machine = self(layers=installed_layers(self.suite, self.repository), **options)
+        wait_for_login_page(machine)
+        return machine
+
+    def keep_journals(self, title):
+        target = DIST / "logs"
+        target.mkdir(parents=True, exist_ok=True)
+        for machine in self.made:
+            if machine.leader:
+                (target / f"{title}-{machine.name}.log").write_text(machine.journal())
+
+    def end(self):
+        for machine in self.made:
+            machine.destroy()
+
+
+def installed_layers(suite, repository):
+    """The layers of a disk with the repository's newest tljh, installed once and kept."""
+    base = ensure_base(suite)
+    kept = CACHE / "installed" / f"{base.name}-{repository.digest(suite)}"
+    with locked(f"installed-{suite}"):
+        if not kept.is_dir():
+            for old in kept.parent.glob(f"{suite}-*"):
+                shutil.rmtree(old)
+            with Machine(suite, repository) as machine:
+                machine.boot()
+                add_repository(machine)
+                install(machine)
+                wait_for_login_page(machine)
+                machine.keep_disk(kept)
+    return [base, kept]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    setattr(item, f"report_{call.when}", outcome.get_result())
+
+
+def finish(request, made):
+    try:
+        if any(getattr(request.node, f"report_{when}", None) is not None
+               and getattr(request.node, f"report_{when}").failed for when in ("setup", "call")):
+            made.keep_journals(re.sub(r"\W+", "-", request.node.name).strip("-"))
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def machines(request, suite, repository):
+    """Makes fresh machines: `machines()`, `machines(offline=True)`, `machines.installed()`."""
+    made = Machines(suite, repository)
+    yield made
+    finish(request, made)
+
+
+@pytest.fixture(scope="module")
+def shared(request, suite, repository):
+    """One installed machine for all tests of a file, which must not disturb each other."""
+    made = Machines(suite, repository)
+    machine = made.installed()
+    failed = request.session.testsfailed
+    yield machine
+    if request.session.testsfailed > failed:
+        made.keep_journals(re.sub(r"\W+", "-", request.module.__name__))
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def teacher(shared):
+    """The first admin at the shared machine, logged in."""
+    return HubClient(shared.url, "admin").login(read_admin_password(shared))
