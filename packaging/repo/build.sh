@@ -63,11 +63,7 @@ for suite in $published; do
     architectures=$(find "$out/pool/$suite" -name '*.deb' |
         sed 's/.*_\(.*\)\.deb$/\1/' | grep -vx all | sort -u | tr '\n' ' ')
     architectures=${architectures:-amd64}
-    for architecture in $architectures; do
-        mkdir -p "$dists/main/binary-$architecture"
-    done
     cat >"$work/apt-ftparchive.conf" <<CONF
-Dir::ArchiveDir "$out";
 APT::FTPArchive {
   MD5 "false";
   SHA1 "false";
@@ -86,19 +82,20 @@ APT::FTPArchive {
     Patterns { "Packages"; "Packages.*"; };
   };
 };
-Default::Packages::Compress ". gzip xz";
-Tree "dists/$suite" {
-  Directory "pool/$suite";
-  Sections "main";
-  Architectures "${architectures% }";
-  Contents " ";
-};
 CONF
-    apt-ftparchive -qq --no-contents generate "$work/apt-ftparchive.conf"
-    apt-ftparchive -qq -c "$work/apt-ftparchive.conf" release "$dists" >"$work/Release"
+    for architecture in $architectures; do
+        # Not `generate`: it keeps the old entry of a package file that was replaced.
+        (cd "$out" && apt-ftparchive -c "$work/apt-ftparchive.conf" --arch "$architecture" \
+            packages "pool/$suite") >"$work/Packages"
+        gzip -9nk "$work/Packages"
+        xz -k "$work/Packages"
+        mkdir -p "$dists/main/binary-$architecture"
+        mv "$work/Packages" "$work/Packages.gz" "$work/Packages.xz" "$dists/main/binary-$architecture"
+    done
+    apt-ftparchive -c "$work/apt-ftparchive.conf" release "$dists" >"$work/Release"
     sign --armor --detach-sign --output "$work/Release.gpg" "$work/Release"
     sign --clearsign --output "$work/InRelease" "$work/Release"
-    # One file of these three is enough for apt; it takes InRelease, so that comes last.
+    # apt reads the other two only where there is no InRelease, so that comes last.
     for file in Release Release.gpg InRelease; do
         mv "$work/$file" "$dists/$file"
     done
@@ -106,7 +103,7 @@ done
 
 # shellcheck disable=SC2086
 "$here/render.py" site "$out" "$work" "$repo_url" "$signing_key" $published
-# The address of the sources and of the installer changes with their keyring.
+# The keyring before what names it.
 for file in tljh-archive-keyring.gpg $(cd "$work" && echo ./*.sources) install.sh index.html; do
     chmod 0644 "$work/$file"
     mv "$work/$file" "$out/$file"

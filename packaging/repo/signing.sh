@@ -8,17 +8,21 @@
 signing_uid='The Littlest JupyterHub archive'
 signing_home=${TLJH_SIGNING_HOME:-${TLJH_CACHE:-/var/cache/tljh}/signing}
 signing_key=
+signing_locked=no
 
 key_gpg() {
-    gpg --homedir "$signing_home" --batch --no-tty --quiet "$@"
+    # Its agent must not inherit the lock.
+    gpg --homedir "$signing_home" --batch --no-tty --quiet "$@" 8<&-
 }
 
-# Sets signing_key to 40 hex digits. Two builds at once make one key.
+# Sets signing_key to 40 hex digits. Keeps others from that home until the script ends,
+# since two would make two keys, and end_signing would end the agent of the other.
 ensure_signing_key() {
     mkdir -p "$signing_home"
     chmod 0700 "$signing_home"
     exec 8<"$signing_home"
     flock 8
+    signing_locked=yes
     signing_key=${TLJH_SIGNING_KEY:-}
     if [ -z "$signing_key" ] && [ -s "$signing_home/signing-key" ]; then
         signing_key=$(cat "$signing_home/signing-key")
@@ -39,8 +43,6 @@ ensure_signing_key() {
     fi
     signing_key=$(key_gpg --with-colons --list-secret-keys "$signing_key" |
         awk -F: '$1 == "fpr" { print $10; exit }')
-    flock -u 8
-    exec 8<&-
 }
 
 # sign OPTIONS... FILE: gpg with the signing key and a digest that all readers accept.
@@ -60,7 +62,7 @@ export_keyring() {
     done
 }
 
-# gpg leaves an agent behind for each home.
+# For the end of each script: gpg leaves an agent behind for each home.
 end_signing() {
-    [ ! -d "$signing_home" ] || gpgconf --homedir "$signing_home" --kill gpg-agent || true
+    [ "$signing_locked" = no ] || gpgconf --homedir "$signing_home" --kill gpg-agent || true
 }
