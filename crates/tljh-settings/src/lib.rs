@@ -6,10 +6,12 @@
 //! JSON. Nothing here restarts a service or knows a program.
 
 mod check;
+pub mod edit;
 mod error;
 mod key;
 mod kind;
 mod model;
+pub mod store;
 mod yaml;
 
 pub use check::{Checked, check};

@@ -1,0 +1,363 @@
+//! Random documents and random edits: the result is what the values say, and other lines stay.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tljh_settings::edit::{Document, EditError};
+use tljh_settings::parse_yaml;
+
+/// A value and how its text looks.
+#[derive(Debug, Clone)]
+enum Node {
+    Scalar(&'static str),
+    List {
+        items: Vec<&'static str>,
+        flow: bool,
+        commented: bool,
+        indented: bool,
+    },
+    Mapping {
+        entries: Vec<Entry>,
+        flow: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    key: &'static str,
+    node: Node,
+    comment_above: bool,
+    comment_beside: bool,
+    blank_above: bool,
+}
+
+const KEYS: &[&str] = &[
+    "users", "allowed", "limits", "'quoted'", "\"x y\"", "memory", "12", "a-b",
+];
+const SCALARS: &[&str] = &[
+    "ada", "'bob'", "\"c#d\"", "12345", "007", "1.5", "true", "~", "2G", "a: b", "'it''s'", "/x/",
+    "x y",
+];
+
+fn scalar() -> impl Strategy<Value = &'static str> {
+    // `a: b` is one word only in quotes.
+    prop::sample::select(SCALARS).prop_map(|text| if text == "a: b" { "'a: b'" } else { text })
+}
+
+fn node() -> impl Strategy<Value = Node> {
+    let list = (
+        prop::collection::vec(scalar(), 0..4),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(items, flow, commented, indented)| Node::List {
+            items,
+            flow,
+            commented,
+            indented,
+        });
+    let leaf = prop_oneof![2 => scalar().prop_map(Node::Scalar), 2 => list];
+    leaf.prop_recursive(2, 12, 4, |inner| {
+        (entries(inner), any::<bool>()).prop_map(|(entries, flow)| Node::Mapping { entries, flow })
+    })
+}
+
+fn entries(inner: impl Strategy<Value = Node>) -> impl Strategy<Value = Vec<Entry>> {
+    let key = prop::sample::subsequence(KEYS, 0..5);
+    let looks = (inner, any::<bool>(), any::<bool>(), any::<bool>());
+    (key, prop::collection::vec(looks, 5)).prop_map(|(keys, looks)| {
+        keys.into_iter()
+            .zip(looks)
+            .map(
+                |(key, (node, comment_above, comment_beside, blank_above))| Entry {
+                    key,
+                    node,
+                    comment_above,
+                    comment_beside,
+                    blank_above,
+                },
+            )
+            .collect()
+    })
+}
+
+fn flow(node: &Node) -> String {
+    match node {
+        Node::Scalar(text) => (*text).to_string(),
+        Node::List { items, .. } => format!("[{}]", items.join(", ")),
+        Node::Mapping { entries, .. } => {
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|entry| format!("{}: {}", entry.key, flow(&entry.node)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+    }
+}
+
+fn write(entries: &[Entry], indent: usize, step: usize, out: &mut Vec<String>) {
+    let pad = " ".repeat(indent);
+    for entry in entries {
+        if entry.blank_above {
+            out.push(String::new());
+        }
+        if entry.comment_above {
+            out.push(format!("{pad}# about {}", entry.key));
+        }
+        let beside = if entry.comment_beside {
+            "  # beside"
+        } else {
+            ""
+        };
+        match &entry.node {
+            Node::Mapping {
+                entries,
+                flow: false,
+            } if !entries.is_empty() => {
+                out.push(format!("{pad}{}:{beside}", entry.key));
+                write(entries, indent + step, step, out);
+            }
+            Node::List {
+                items,
+                flow: false,
+                commented,
+                indented,
+            } if !items.is_empty() => {
+                out.push(format!("{pad}{}:{beside}", entry.key));
+                let pad = if *indented {
+                    " ".repeat(indent + step)
+                } else {
+                    pad.clone()
+                };
+                for item in items {
+                    if *commented {
+                        out.push(format!("{pad}# item"));
+                    }
+                    out.push(format!("{pad}- {item}"));
+                }
+            }
+            other => out.push(format!("{pad}{}: {}{beside}", entry.key, flow(other))),
+        }
+    }
+}
+
+fn document() -> impl Strategy<Value = String> {
+    (
+        entries(node()),
+        2..5usize,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(entries, step, marker, tail, newline, carriage)| {
+            let mut lines = Vec::new();
+            if marker {
+                lines.push("---".to_string());
+            }
+            write(&entries, 0, step, &mut lines);
+            if tail {
+                lines.push("# the end".to_string());
+            }
+            let end = if carriage { "\r\n" } else { "\n" };
+            let text = lines.join(end);
+            if newline && !text.is_empty() {
+                text + end
+            } else {
+                text
+            }
+        })
+}
+
+#[derive(Debug, Clone)]
+enum Edit {
+    Set(Vec<&'static str>, Value),
+    Unset(Vec<&'static str>),
+    Add(Vec<&'static str>, Value),
+    Remove(Vec<&'static str>, usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let names: &[&str] = &[
+        "users", "allowed", "limits", "quoted", "x y", "memory", "12", "a-b", "new", "on", "1.5",
+    ];
+    let path = prop::collection::vec(prop::sample::select(names), 1..4);
+    let value = prop::sample::select(vec![
+        json!("eve"),
+        json!("12345"),
+        json!("007"),
+        json!(80),
+        json!(1.5),
+        json!(true),
+        json!(null),
+        json!("yes"),
+        json!("# no comment"),
+        json!("a: b"),
+        json!(""),
+        json!("[x]"),
+        json!("- x"),
+        json!("~"),
+        json!("*a"),
+        json!("tab\there"),
+        json!("lines\nof\ntext"),
+        json!("été"),
+    ]);
+    prop_oneof![
+        (path.clone(), value.clone()).prop_map(|(path, value)| Edit::Set(path, value)),
+        path.clone().prop_map(Edit::Unset),
+        (path.clone(), value).prop_map(|(path, value)| Edit::Add(path, value)),
+        (path, 0..4usize).prop_map(|(path, index)| Edit::Remove(path, index)),
+    ]
+}
+
+fn get<'value>(root: &'value Value, path: &[&str]) -> Option<&'value Value> {
+    path.iter().try_fold(root, |value, part| value.get(part))
+}
+
+fn put(root: Value, path: &[&str], value: Value) -> Value {
+    let Some((first, rest)) = path.split_first() else {
+        return value;
+    };
+    let mut object = if let Value::Object(object) = root {
+        object
+    } else {
+        Map::new()
+    };
+    let inner = object.get(*first).cloned().unwrap_or(Value::Null);
+    object.insert((*first).to_string(), put(inner, rest, value));
+    Value::Object(object)
+}
+
+fn without(root: &Value, path: &[&str]) -> Value {
+    let mut object = root.as_object().cloned().unwrap_or_default();
+    let Some((first, rest)) = path.split_first() else {
+        return root.clone();
+    };
+    let inner = if rest.is_empty() {
+        json!({})
+    } else {
+        without(&object[*first], rest)
+    };
+    if inner == json!({}) {
+        object.shift_remove(*first);
+    } else {
+        object.insert((*first).to_string(), inner);
+    }
+    Value::Object(object)
+}
+
+/// What the values should be afterwards; `None` where the edit must be refused.
+fn expected(before: &Value, edit: &Edit) -> Option<Value> {
+    match edit {
+        Edit::Set(path, value) => Some(put(before.clone(), path, value.clone())),
+        Edit::Unset(path) => get(before, path).map(|_| without(before, path)),
+        Edit::Add(path, item) => {
+            let mut items = match get(before, path) {
+                None | Some(Value::Null) => Vec::new(),
+                Some(Value::Array(items)) => items.clone(),
+                Some(_) => return None,
+            };
+            let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_string);
+            let null = item.is_null();
+            if !items
+                .iter()
+                .any(|old| old.is_null() == null && text(old) == text(item))
+            {
+                items.push(item.clone());
+            } else {
+                return Some(before.clone());
+            }
+            Some(put(before.clone(), path, Value::Array(items)))
+        }
+        Edit::Remove(path, index) => {
+            let mut items = get(before, path)?.as_array()?.clone();
+            if *index >= items.len() {
+                return None;
+            }
+            let first = items.iter().position(|item| *item == items[*index])?;
+            items.remove(first);
+            Some(put(before.clone(), path, Value::Array(items)))
+        }
+    }
+}
+
+fn apply(document: &mut Document, edit: &Edit) -> Result<(), EditError> {
+    match edit {
+        Edit::Set(path, value) => document.set(path, value),
+        Edit::Unset(path) => document.unset(path),
+        Edit::Add(path, item) => document.add_item(path, item).map(|_| ()),
+        Edit::Remove(path, index) => {
+            let item = document.get(path).and_then(|list| list.get(index)).cloned();
+            document.remove_item(path, &item.unwrap_or(json!("nobody there")))
+        }
+    }
+}
+
+/// How many lines of `before` are not in the part at the beginning and end that both texts share.
+fn lines_lost(before: &str, after: &str) -> usize {
+    let before: Vec<&str> = before.lines().collect();
+    let after: Vec<&str> = after.lines().collect();
+    let shared = before
+        .iter()
+        .zip(&after)
+        .take_while(|(old, new)| old == new)
+        .count();
+    let rest = before[shared..]
+        .iter()
+        .rev()
+        .zip(after[shared..].iter().rev());
+    before.len() - shared - rest.take_while(|(old, new)| old == new).count()
+}
+
+/// Whether the edit replaces nothing that may take more than a line.
+fn replaces_at_most_a_line(before: &Value, edit: &Edit) -> bool {
+    let (path, list_grows) = match edit {
+        Edit::Set(path, _) => (path, false),
+        Edit::Add(path, _) => (path, true),
+        _ => return false,
+    };
+    let replaced = (1..=path.len())
+        .filter_map(|length| get(before, &path[..length]).map(|value| (length, value)))
+        .find(|(_, value)| !value.is_object());
+    match replaced {
+        None => get(before, path).is_none(),
+        Some((length, Value::Array(_))) => list_grows && length == path.len(),
+        Some((_, Value::String(text))) => !text.contains('\n'),
+        Some(_) => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn edits_equal_the_model_and_leave_other_lines_alone(
+        text in document(),
+        edits in prop::collection::vec(edit(), 1..6),
+    ) {
+        let mut document = Document::parse(&text).unwrap();
+        for edit in &edits {
+            let before = document.clone();
+            match expected(before.value(), edit) {
+                None => {
+                    prop_assert!(apply(&mut document, edit).is_err());
+                    prop_assert_eq!(document.to_string(), before.to_string());
+                }
+                Some(expected) => {
+                    let result = apply(&mut document, edit);
+                    prop_assert!(result.is_ok(), "{edit:?} on {before}: {result:?}");
+                    prop_assert_eq!(document.value(), &expected);
+                    let read = match parse_yaml(&document.to_string()).unwrap() {
+                        Value::Null => json!({}),
+                        read => read,
+                    };
+                    prop_assert_eq!(&read, &expected);
+                    let lost = lines_lost(&before.to_string(), &document.to_string());
+                    if replaces_at_most_a_line(before.value(), edit) {
+                        prop_assert!(lost <= 1, "{edit:?} on\n{before}\nbecame\n{document}");
+                    }
+                }
+            }
+        }
+    }
+}
