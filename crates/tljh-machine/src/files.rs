@@ -128,6 +128,22 @@ pub fn read_optional(path: &Path) -> Result<Option<String>, FileError> {
     }
 }
 
+/// The entries of a folder, sorted.
+///
+/// # Errors
+/// It cannot be read.
+pub fn list_folder(path: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let mut entries = fs::read_dir(path)
+        .and_then(|entries| {
+            entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(failed("read", path))?;
+    entries.sort();
+    Ok(entries)
+}
+
 /// `length` random bytes from the kernel, as lower-case hexadecimal digits.
 ///
 /// # Errors

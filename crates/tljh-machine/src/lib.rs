@@ -8,6 +8,7 @@
 pub mod account;
 pub mod command;
 pub mod files;
+pub mod http;
 pub mod paths;
 pub mod ports;
 pub mod recorder;

@@ -113,6 +113,29 @@ impl Registry {
             .transpose()
     }
 
+    /// Every account and its record, by name.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or a record is damaged.
+    pub fn list(&self) -> Result<Vec<(String, Record)>, RegistryError> {
+        let mut accounts = Vec::new();
+        for path in files::list_folder(&self.folder)? {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.strip_suffix(".json"));
+            let (Some(name), Some(text)) = (name, files::read_optional(&path)?) else {
+                continue;
+            };
+            let record = serde_json::from_str(&text).map_err(|source| RegistryError::Damaged {
+                path: path.clone(),
+                source,
+            })?;
+            accounts.push((name.to_string(), record));
+        }
+        Ok(accounts)
+    }
+
     /// Writes the record of `account`, durably.
     ///
     /// # Errors

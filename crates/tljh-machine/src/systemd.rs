@@ -84,6 +84,14 @@ impl<'a> Systemd<'a> {
         self.systemctl(&["restart", "--", unit])
     }
 
+    /// Stops and starts `unit`, without waiting for it.
+    ///
+    /// # Errors
+    /// systemd refused the job: the unit is masked or unknown.
+    pub fn begin_restart(&self, unit: &str) -> Result<(), CommandError> {
+        self.systemctl(&["restart", "--no-block", "--", unit])
+    }
+
     /// Forgets that `unit` failed; unknown units are fine.
     ///
     /// # Errors

@@ -1,0 +1,28 @@
+# The hub's configuration: what tljh-hub rendered, then plugins, then snippets, the administrator's last.
+
+import glob
+import json
+import os
+
+from tljh.first_admin import forget_initial_password
+from tljh.hooks import plugin_manager
+
+c = get_config()  # noqa: F821 - traitlets provides it
+
+with open(os.environ["TLJH_TRAITS"]) as rendered:
+    settings = json.load(rendered)
+for class_name, traits in settings["traits"].items():
+    c[class_name].update(traits)
+c.Authenticator.post_auth_hook = forget_initial_password(settings["initial_admin_password"])
+
+plugin_manager().hook.tljh_custom_jupyterhub_config(c=c)
+
+for folder in settings["snippets"]:
+    for snippet in sorted(glob.glob(os.path.join(glob.escape(folder), "*.py"))):
+        load_subconfig(snippet)  # noqa: F821 - traitlets provides it
+
+# A role for a service that a snippet took away would keep the hub from starting.
+services = {service.get("name") for service in c.JupyterHub.services}
+c.JupyterHub.load_roles = [
+    role for role in c.JupyterHub.load_roles if role["name"] != "cull-idle" or "cull-idle" in services
+]

@@ -1,0 +1,63 @@
+"""Passwords of the first-use authenticator: ``python -m tljh.passwords set|without DATABASE NAME...``.
+
+A password is read from standard input. A name that has one keeps it, unless ``--replace`` is given.
+"""
+
+import argparse
+import dbm
+import dbm.dumb
+import os
+import sys
+
+import bcrypt
+
+
+def ensure_database(path):
+    """Make the password database in the one format that every Python has, now and after a release upgrade."""
+    if not dbm.whichdb(path):
+        dbm.dumb.open(path, "c", 0o600).close()
+
+
+def set_password(path, name, password, replace=False):
+    """Store the hash of ``password`` for the hub user ``name``; return whether it was stored."""
+    ensure_database(path)
+    with dbm.open(path, "c", 0o600) as database:
+        key = name.encode("utf8")
+        if key in database and not replace:
+            return False
+        database[key] = bcrypt.hashpw(password.encode("utf8"), bcrypt.gensalt())
+    return True
+
+
+def names_without(path, names):
+    """Those of ``names`` that have no password."""
+    if not dbm.whichdb(path):
+        return list(names)
+    with dbm.open(path, "r") as database:
+        return [name for name in names if name.encode("utf8") not in database]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    setting = commands.add_parser("set", help="store the password that standard input holds")
+    setting.add_argument("--replace", action="store_true", help="even where there is one")
+    setting.add_argument("database")
+    setting.add_argument("name")
+    asking = commands.add_parser("without", help="print those names that have no password")
+    asking.add_argument("database")
+    asking.add_argument("names", nargs="*")
+    arguments = parser.parse_args()
+    os.umask(0o077)
+    if arguments.command == "without":
+        for name in names_without(arguments.database, arguments.names):
+            print(name)
+        return
+    password = sys.stdin.read()
+    if not password:
+        parser.error("no password on standard input")
+    set_password(arguments.database, arguments.name, password, arguments.replace)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Servers of hub users in systemd units, each under its user's own account.
+
+Names decide nothing here: ``tljh-hub account ensure`` maps, makes and records the account.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+
+from jupyterhub.utils import exponential_backoff
+from systemdspawner import SystemdSpawner
+from traitlets import Dict, List, Unicode
+
+from tljh.hooks import plugin_manager
+
+ACCOUNT_DEADLINE = 660
+SYSTEMCTL_DEADLINE = 20
+
+
+class AccountRefused(Exception):
+    """The user cannot have an account; the reason is shown on the spawn page."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.jupyterhub_message = reason
+
+
+class UnknownState(Exception):
+    """systemd could not be asked, which says nothing about the server."""
+
+
+async def run(*command, deadline):
+    """Exit code, standard output and standard error of ``command``, killed at ``deadline`` (s)."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        stdout, stderr = await asyncio.wait_for(process.communicate(), deadline)
+    except asyncio.TimeoutError:
+        process.kill()
+        await process.wait()
+        return -1, "", f"{command[0]} did not answer within {deadline} s"
+    return process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace")
+
+
+async def unit_is_running(unit):
+    """Whether ``unit`` is active or about to be.
+
+    :raises UnknownState: systemd could not be asked.
+    """
+    code, state, problem = await run(
+        "systemctl", "show", "--property=ActiveState", "--value", "--", f"{unit}.service",
+        deadline=SYSTEMCTL_DEADLINE,
+    )
+    state = state.strip()
+    if code != 0 or not state:
+        raise UnknownState(problem.strip() or f"systemctl ended with exit code {code}")
+    return state in ("active", "activating", "reloading", "deactivating")
+
+
+def unit_name(account, server_name):
+    """The unit of one server: ``jupyter-NAME``, and ``jupyter-NAME@SERVER`` for a named one.
+
+    No account name has an ``@``, so that no two servers share a unit. Server names that a unit cannot
+    carry are shortened and get five hex digits of their SHA-256, as long account names do.
+    """
+    if not server_name:
+        return account
+    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", server_name)
+    if safe != server_name or len(safe) > 64:
+        safe = f"{safe[:58]}-{hashlib.sha256(server_name.encode()).hexdigest()[:5]}"
+    return f"{account}@{safe}"
+
+
+class UserCreatingSpawner(SystemdSpawner):
+    """SystemdSpawner that makes the account first, keeps servers apart, and never guesses their state."""
+
+    account_command = Unicode("/usr/bin/tljh-hub", help="The program that makes accounts.").tag(config=True)
+
+    user_groups = Dict(
+        key_trait=Unicode(),
+        value_trait=List(Unicode()),
+        help="System group to the hub users who join it.",
+    ).tag(config=True)
+
+    async def start(self):
+        account = await self.ensure_account()
+        self.unit_name = unit_name(account["account"], self.name)
+        # Safe in a format string: an account name has neither braces nor percent signs.
+        self.username_template = account["account"]
+        self.disable_user_sudo = not self.user.admin
+        if self.mem_limit is not None:
+            # Without this the kernel moves what is over the limit to swap, for everybody to feel.
+            self.unit_extra_properties = {"MemorySwapMax": "0", **self.unit_extra_properties}
+        if account["created"]:
+            plugin_manager().hook.tljh_new_user_create(username=account["account"])
+        return await super().start()
+
+    async def ensure_account(self):
+        """The account's name, numbers and home, as ``tljh-hub account ensure`` tells them."""
+        name = self.user.name
+        command = [self.account_command, "account", "ensure", "--json"]
+        if self.user.admin:
+            command.append("--admin")
+        for group, members in self.user_groups.items():
+            if name in members:
+                command.append(f"--group={group}")
+        code, stdout, stderr = await run(*command, "--", name, deadline=ACCOUNT_DEADLINE)
+        if code != 0:
+            self.log.error("user:%s No account: %s", name, stderr.strip())
+            raise AccountRefused(stderr.strip())
+        return json.loads(stdout)
+
+    async def poll(self):
+        """None while the server runs or nobody can tell; 1 once systemd says that it does not."""
+        if not self.unit_name:
+            return 1
+        answer = {}
+
+        async def asked():
+            try:
+                answer["running"] = await unit_is_running(self.unit_name)
+            except UnknownState as problem:
+                answer["problem"] = problem
+                return False
+            return True
+
+        try:
+            await exponential_backoff(asked, "systemd does not answer", start_wait=0.2, timeout=10)
+        except TimeoutError:
+            self.log.warning(
+                "user:%s Could not ask systemd about %s, taken to be still running: %s",
+                self.user.name, self.unit_name, answer["problem"],
+            )
+            return None
+        return None if answer["running"] else 1

@@ -1,0 +1,104 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tljh_terminal::Verbosity;
+
+/// Start and look after The Littlest JupyterHub
+#[derive(Debug, Parser)]
+#[command(name = "tljh-hub", version, arg_required_else_help = true)]
+#[command(after_long_help = "\
+Exit codes:
+  0  done
+  1  refused or failed; the reason is on standard error
+  2  the command line was not understood
+
+Examples:
+  The accounts that the hub has made:
+      sudo tljh-hub account list
+  What the hub logged last:
+      sudo journalctl --unit jupyterhub --lines 50")]
+pub struct Cli {
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start JupyterHub with the settings of /etc/tljh/config.yaml; for jupyterhub.service
+    Run,
+    /// Linux accounts of hub users
+    #[command(subcommand)]
+    Account(Account),
+    /// Write the settings that another service reads
+    #[command(subcommand)]
+    Render(Render),
+    /// What dpkg asks of the package tljh; for its maintainer scripts
+    #[command(hide = true)]
+    MaintainerScript {
+        /// Which script
+        script: Script,
+        /// The arguments that dpkg gave it
+        arguments: Vec<String>,
+    },
+    /// Write manual pages and completions
+    #[command(hide = true)]
+    RenderDocs {
+        /// Where to
+        folder: PathBuf,
+    },
+}
+
+/// `tljh-hub account`.
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Make the account of a hub user unless it exists, and set its groups
+    Ensure(EnsureAccount),
+    /// List the accounts that the hub has made
+    List {
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `tljh-hub account ensure`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Names map to `jupyter-NAME`; long or unusual ones are shortened and get a hash.
+
+Example:
+      sudo tljh-hub account ensure --json -- alice")]
+pub struct EnsureAccount {
+    /// Member of jupyterhub-admins, with sudo
+    #[arg(long)]
+    pub admin: bool,
+    /// A further group; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// The account as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Name of the hub user; after `--` it may begin with a dash
+    pub name: String,
+}
+
+/// `tljh-hub render`.
+#[derive(Debug, Subcommand)]
+pub enum Render {
+    /// The proxy's settings and API token; for tljh-proxy-settings.service
+    Proxy,
+}
+
+/// The maintainer scripts that call Rust; the others find no program of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Script {
+    /// After unpacking.
+    Postinst,
+    /// Before removal or upgrade.
+    Prerm,
+}

@@ -1,0 +1,29 @@
+//! One module for each subcommand.
+
+mod account;
+mod maintainer_script;
+mod render;
+mod run;
+
+pub use render::{PROXY_API_ADDRESS, PROXY_API_PORT};
+
+use clap::CommandFactory;
+use tljh_machine::Paths;
+
+use crate::cli::{Account, Cli, Command, Render};
+use crate::error::HubError;
+
+/// Does what the command line asks.
+pub fn run(command: Command) -> Result<(), HubError> {
+    let paths = Paths::default();
+    match command {
+        Command::Run => run::run(&paths),
+        Command::Account(Account::Ensure(arguments)) => account::ensure(&paths, &arguments),
+        Command::Account(Account::List { json }) => account::list(&paths, json),
+        Command::Render(Render::Proxy) => render::proxy(&paths),
+        Command::MaintainerScript { script, arguments } => {
+            maintainer_script::run(&paths, script, &arguments)
+        }
+        Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
+    }
+}

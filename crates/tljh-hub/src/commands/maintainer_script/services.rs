@@ -1,0 +1,139 @@
+//! Enabling, starting and stopping the services.
+//!
+//! A service that does not start is the administrator's to mend (a port in use, a broken configuration):
+//! it is said with the command that helps, and never fails the package.
+
+use std::time::Duration;
+
+use tljh_machine::systemd::UnitState;
+use tljh_machine::{Invocation, Paths, Runner, Systemd, files, http, ports};
+use tljh_settings::Settings;
+use tljh_terminal::{Hinted, render_error};
+
+use crate::error::HubError;
+
+const HUB: &str = "jupyterhub.service";
+const PROXY: &str = "tljh-proxy.service";
+/// Holds every user server and nothing else.
+const USER_SERVERS: &str = "tljh-users.slice";
+/// A cold hub on a small machine.
+const LOGIN_PAGE_DEADLINE: Duration = Duration::from_secs(90);
+
+/// Enables the services where that is wanted and, on a booted machine, starts them without waiting.
+pub fn begin(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), HubError> {
+    let systemd = Systemd::new(runner);
+    if enable {
+        systemd.enable(&[HUB, PROXY])?;
+        files::ensure_absent(&paths.removal_marker())?;
+    }
+    if Systemd::is_booted(paths) {
+        systemd.reload_manager()?;
+        // Refused only for units that an administrator masked, which is their wish.
+        for unit in [PROXY, HUB] {
+            if let Err(error) = systemd.begin_restart(unit) {
+                log::warn!("{error}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the login page and tells where it is, or what keeps it away.
+pub fn finish(paths: &Paths, runner: &dyn Runner) {
+    if !Systemd::is_booted(paths) {
+        log::info!("JupyterHub starts when this system boots");
+        return;
+    }
+    let settings = match Settings::load(&paths.config_yaml()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let text = render_error(&error, error.hint().as_deref());
+            log::warn!(
+                "JupyterHub cannot start with this configuration\n{}",
+                text.trim_end()
+            );
+            return;
+        }
+    };
+    let port = settings.http.port;
+    if let Some(holder) =
+        ports::holder(port).filter(|holder| holder.service.as_deref() != Some(PROXY))
+    {
+        warn_of_busy_port(port, &holder);
+        return;
+    }
+    let page = format!("{}hub/login", settings.base_url);
+    log::info!("waiting for the login page ...");
+    if http::wait_until_ok(&settings.http.address, port, &page, LOGIN_PAGE_DEADLINE) {
+        log::info!("JupyterHub is ready at {}", public_url(&settings, runner));
+        return;
+    }
+    let systemd = Systemd::new(runner);
+    let ailing = [PROXY, HUB]
+        .into_iter()
+        .find(|unit| !matches!(systemd.state(unit), Ok(UnitState::Active)));
+    let unit = ailing.unwrap_or(HUB);
+    log::warn!(
+        "the login page does not answer after {} s; `{unit}` logged last:\n{}\nhint: run `sudo journalctl --unit {unit}`",
+        LOGIN_PAGE_DEADLINE.as_secs(),
+        systemd.journal(unit, 10).trim_end()
+    );
+}
+
+fn warn_of_busy_port(port: u16, holder: &ports::Holder) {
+    let free = match &holder.service {
+        Some(service) => format!("sudo systemctl disable --now {service}"),
+        None => format!("sudo kill {}", holder.pid),
+    };
+    log::warn!(
+        "port {port} is in use by `{}` (process {}), so JupyterHub cannot be reached yet\n\
+         hint: free it with `{free}`, and JupyterHub takes it within seconds\n\
+         hint: or use another port: `sudo tljh-config set http.port 8080 && sudo tljh-config reload proxy`",
+        holder.name,
+        holder.pid
+    );
+}
+
+/// The address that a browser elsewhere would use, as far as this machine knows its own.
+fn public_url(settings: &Settings, runner: &dyn Runner) -> String {
+    let named = (!settings.http.address.is_empty()).then(|| settings.http.address.clone());
+    let host = named
+        .or_else(|| {
+            let asked = Invocation::new("hostname").arg("--all-ip-addresses");
+            runner
+                .run(&asked)
+                .ok()?
+                .stdout
+                .split_whitespace()
+                .next()
+                .map(String::from)
+        })
+        .unwrap_or_else(|| "localhost".into());
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
+    let port = if settings.http.port == 80 {
+        String::new()
+    } else {
+        format!(":{}", settings.http.port)
+    };
+    format!("http://{host}{port}{}", settings.base_url)
+}
+
+/// Stops and disables everything that runs, user servers included.
+pub fn ensure_removed(paths: &Paths, runner: &dyn Runner) -> Result<(), HubError> {
+    let systemd = Systemd::new(runner);
+    if Systemd::is_booted(paths) {
+        for unit in [HUB, PROXY, USER_SERVERS] {
+            systemd.stop(unit)?;
+            systemd.reset_failed(unit)?;
+        }
+    }
+    systemd.disable(&[HUB, PROXY])?;
+    if paths.state().is_dir() {
+        files::write_atomically(&paths.removal_marker(), b"", 0o600)?;
+    }
+    Ok(())
+}

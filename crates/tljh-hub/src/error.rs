@@ -1,0 +1,86 @@
+//! What can go wrong, and the one command that helps.
+
+use std::path::PathBuf;
+
+use tljh_machine::CommandError;
+use tljh_machine::account::AccountError;
+use tljh_machine::files::FileError;
+use tljh_machine::registry::RegistryError;
+use tljh_settings::SettingsError;
+use tljh_terminal::{Hinted, RenderError};
+
+/// A failed operation of `tljh-hub`.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// A hub user cannot have an account.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The registry of accounts cannot be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Another program failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Manual pages cannot be written.
+    #[error(transparent)]
+    Docs(#[from] RenderError),
+    /// Standard output is closed.
+    #[error("could not print")]
+    Print(#[source] std::io::Error),
+    /// Standard input cannot be read.
+    #[error("could not read the answers to the installation's questions")]
+    Answers(#[source] std::io::Error),
+    /// JupyterHub did not start.
+    #[error("could not start JupyterHub with `{}`", python.display())]
+    Exec {
+        /// The hub environment's Python.
+        python: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// dpkg called a script as Policy does not describe.
+    #[error("dpkg's call `{script} {arguments}` is none that Debian Policy describes")]
+    UnknownAction {
+        /// The maintainer script.
+        script: &'static str,
+        /// Its arguments.
+        arguments: String,
+    },
+    /// The user environment could not be made.
+    #[error("the user environment `/opt/tljh/user` could not be made")]
+    UserEnvironment(#[source] CommandError),
+    /// The first configuration could not be rendered.
+    #[error("could not write the first configuration")]
+    Template(#[from] Box<handlebars::RenderError>),
+    /// An administrator's name from the installation cannot be a hub user.
+    #[error("`{name}` cannot be the name of an administrator")]
+    AdminName {
+        /// The name.
+        name: String,
+    },
+}
+
+impl Hinted for HubError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Account(error) => error.hint(),
+            Self::Settings(error) => error.hint(),
+            Self::File(error) if error.is_disk_full() => Some(
+                "free some space (`df -h` shows where), then run `sudo dpkg --configure -a`".into(),
+            ),
+            Self::Exec { .. } => Some("run `sudo apt install --reinstall tljh-hub`".into()),
+            Self::UserEnvironment(_) => {
+                Some("when that is mended, run `sudo dpkg --configure -a`".into())
+            }
+            Self::AdminName { .. } => Some("run `sudo dpkg-reconfigure tljh`".into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! `tljh-hub`: starts JupyterHub from `config.yaml`, makes hub users' accounts, and sets the machine up
+//! when the package is configured or removed.
+
+mod cli;
+mod commands;
+mod error;
+mod traits;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    tljh_terminal::init_logging(cli.verbosity);
+    tljh_terminal::finish(commands::run(cli.command))
+}
