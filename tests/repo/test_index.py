@@ -174,3 +174,19 @@ def test_nothing_is_left_beside_the_repository(workshop):
         capture_output=True, text=True,
     )
     assert "no gpg-agent running" in agents.stderr
+
+
+def test_any_web_server_can_read_every_file(published):
+    for path in published.apt.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
+def test_indexes_by_hash_do_not_pile_up(workshop):
+    for number in range(24):
+        workshop.make_deb("trixie", "tljh", f"0.{number}.0")
+        workshop.build()
+    for kind in ("SHA256", "SHA512"):
+        kept = {path.name for path in workshop.index("trixie").parent.glob(f"by-hash/{kind}/*")}
+        assert len(kept) == 20 * 3
+        current = hashlib.new(kind, workshop.index("trixie").read_bytes()).hexdigest()
+        assert current in kept
