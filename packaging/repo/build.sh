@@ -33,6 +33,20 @@ suites=${SUITES:-bookworm trixie}
 dist=${TLJH_DIST:-$here/../../dist}
 out=$dist/apt
 
+# prune_by_hash DIR: keeps the newest twenty generations of three files. apt-ftparchive's own
+# By-Hash-Keep spares the last directory of a release, and ours is the last.
+prune_by_hash() {
+    for file in "$1"/Packages "$1"/Packages.gz "$1"/Packages.xz; do
+        # An index that came back counts as new.
+        touch "$1/by-hash/SHA256/$(sha256sum <"$file" | cut -d ' ' -f 1)"
+        touch "$1/by-hash/SHA512/$(sha512sum <"$file" | cut -d ' ' -f 1)"
+    done
+    for kind in SHA256 SHA512; do
+        # shellcheck disable=SC2012 # the names are hexadecimal digits
+        (cd "$1/by-hash/$kind" && ls -t | tail -n +61 | xargs -r rm -f)
+    done
+}
+
 mkdir -p "$out"
 dist=$(cd "$dist" && pwd)
 out=$dist/apt
@@ -68,7 +82,7 @@ APT::FTPArchive {
   MD5 "false";
   SHA1 "false";
   DoByHash "true";
-  By-Hash-Keep "60";
+  By-Hash-Keep "1000000";
   Release {
     Origin "The Littlest JupyterHub";
     Label "The Littlest JupyterHub";
@@ -98,6 +112,9 @@ CONF
     # apt reads the other two only where there is no InRelease, so that comes last.
     for file in Release Release.gpg InRelease; do
         mv "$work/$file" "$dists/$file"
+    done
+    for architecture in $architectures; do
+        prune_by_hash "$dists/main/binary-$architecture"
     done
 done
 

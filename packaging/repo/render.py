@@ -67,7 +67,15 @@ def newest_release(packages):
     return version, [p for p in packages if p["Version"] == version]
 
 
+def read_architectures(repository, suites):
+    """Every architecture that the signed lists of these suites name."""
+    lists = [(repository / "dists" / suite / "Release").read_text() for suite in suites]
+    named = [re.search(r"^Architectures: (.*)$", text, re.MULTILINE)[1].split() for text in lists]
+    return sorted({architecture for names in named for architecture in names})
+
+
 def megabytes(size):
+    """Decimal megabytes of a number of bytes, as Debian's tools print them."""
     return f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{max(size / 1e6, 0.1):.1f} MB"
 
 
@@ -135,6 +143,7 @@ def render_site(repository, work, url, key, suites):
     installer = {
         "REPO_URL": url,
         "SUITES": " ".join(suites),
+        "ARCHITECTURES": " ".join(read_architectures(repository, suites)),
         "SUPPORTED": ", ".join(f"{SUITE_NAMES[s]} ({s})" for s in suites),
         "KEYRING_SHA256": keyring_hash,
         "SOURCES": render_sources(url, "$suite").rstrip("\n"),
