@@ -80,6 +80,16 @@ const fn key(
 
 /// The default of `auth.type`.
 pub(crate) const FIRST_USE: &str = "FirstUseAuthenticator";
+/// Traits of the bundled authenticators that are text, so that digits stay text.
+const TEXT_TRAITS: &[&str] = &[
+    "client_id",
+    "client_secret",
+    "global_password",
+    "password",
+    "tenant_id",
+];
+/// Traits of every authenticator that are sets of user names.
+const NAME_TRAITS: &[&str] = &["admin_users", "allowed_users", "blocked_users"];
 const LONGEST_SECONDS: u64 = u32::MAX as u64;
 const APPS: &[&str] = &["jupyterlab", "classic"];
 
@@ -161,7 +171,14 @@ pub fn lookup(path: &[impl AsRef<str>]) -> Lookup {
             })
         }
         ["auth", class] if is_class_name(class) => Some(Lookup::Section),
-        ["auth", class, _trait, ..] if is_class_name(class) => free("auth.<Class>.<trait>"),
+        ["auth", class, name, ..] if is_class_name(class) => {
+            let kind = match *name {
+                name if TEXT_TRAITS.contains(&name) => Kind::Text,
+                name if NAME_TRAITS.contains(&name) => Kind::Names,
+                _ => Kind::Json,
+            };
+            exact("auth.<Class>.<trait>").map(|key| Lookup::Key { key, kind })
+        }
         ["services", name, ..] if *name != "cull" => free("services.<name>"),
         _ => None,
     };
