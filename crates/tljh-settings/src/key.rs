@@ -52,6 +52,18 @@ pub struct Key {
     pub unused: Option<&'static str>,
 }
 
+impl Key {
+    /// A real path for the example: the name, with examples in the place of parts in angle brackets.
+    pub fn example_path(&self) -> &'static str {
+        match self.name {
+            "auth.<Class>.<trait>" => "auth.LDAPAuthenticator.server_address",
+            "users.extra_user_groups" => "users.extra_user_groups.video",
+            "services.<name>" => "services.backup.keep",
+            name => name,
+        }
+    }
+}
+
 const fn key(
     name: &'static str,
     kind: Kind,
@@ -99,7 +111,7 @@ pub const KEYS: &[Key] = &[
     key("base_url", Kind::UrlPath, Fallback::Text("/"), "/jupyter/", "Path under which the hub is served"),
     key("auth.type", Kind::Text, Fallback::Text("firstuseauthenticator.FirstUseAuthenticator"), "nativeauthenticator.NativeAuthenticator", "Authenticator: a short name or a dotted Python class"),
     key("auth.FirstUseAuthenticator.create_users", Kind::Switch, Fallback::Switch(false), "true", "Let anybody in who chooses a new name and password"),
-    key("auth.<Class>.<trait>", Kind::Json, Fallback::Null, "none", "Any setting of an authenticator, set on its Python class"),
+    key("auth.<Class>.<trait>", Kind::Json, Fallback::Null, "ldap.example.org", "Any setting of an authenticator, set on its Python class"),
     key("users.allowed", Kind::Names, Fallback::List, "ada", "Users who may log in"),
     key("users.banned", Kind::Names, Fallback::List, "mallory", "Users who may not log in, whatever else lets them"),
     key("users.admin", Kind::Names, Fallback::List, "teacher", "Administrators of the hub; they may also use sudo"),
@@ -128,7 +140,7 @@ pub const KEYS: &[Key] = &[
     key("services.cull.users", Kind::Switch, Fallback::Switch(false), "true", "Also delete idle users from the hub"),
     key("services.cull.max_age", Kind::Integer(0, LONGEST_SECONDS), Fallback::Integer(0), "86400", "Seconds after which a server is stopped even if it is used; 0 for never"),
     key("services.cull.remove_named_servers", Kind::Switch, Fallback::Switch(false), "true", "Also delete named servers that were stopped"),
-    key("services.<name>", Kind::Json, Fallback::Null, "none", "Settings of a plugin's service"),
+    key("services.<name>", Kind::Json, Fallback::Null, "7", "Settings of a plugin's service"),
 ];
 
 /// What a dotted path names.

@@ -11,6 +11,7 @@ mod error;
 mod key;
 mod kind;
 mod model;
+mod reference;
 pub mod store;
 mod yaml;
 
@@ -22,6 +23,7 @@ pub use model::{
     Auth, Cull, DefaultApp, Http, Https, JsonObject, LetsEncrypt, Limits, Services, Settings, Tls,
     UserEnvironment, Users,
 };
+pub use reference::render_reference;
 pub use yaml::parse_yaml;
 
 /// Where the configuration lives on an installed machine.
