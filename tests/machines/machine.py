@@ -201,7 +201,9 @@ class Machine:
         if user:
             inside = ["runuser", "-u", user, "--", *inside]
         if self.leader is None:
-            return ["chroot", self.root, *inside]
+            # As builders of images do it: nothing is booted, but there is /proc and a network.
+            return ["nsenter", f"--net={self.wire.path}", "--", "unshare", "--mount", "--pid",
+                    "--fork", "--kill-child", "--mount-proc", f"--root={self.root}", "--", *inside]
         return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *inside]
 
     def run(self, command, user=None, check=True, input=None, timeout=300, environment=None):

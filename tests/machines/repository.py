@@ -49,7 +49,7 @@ def stop(server):
 
 
 class Repository:
-    """Serves `directory`; `replaced[path] = bytes` answers other bytes, to play an attacker."""
+    """Serves `directory`; `replaced[path]` plays an attacker: other bytes, or None for 404."""
 
     def __init__(self, directory=DIST / "apt"):
         self.directory = Path(directory)
@@ -138,7 +138,8 @@ class PackageHandler(QuietHandler):
             return self.send_error(404)
         self.path = self.path[len(prefix):] or "/"
         if self.path in self.repository.replaced:
-            return self.answer(200, self.repository.replaced[self.path])
+            body = self.repository.replaced[self.path]
+            return self.send_error(404) if body is None else self.answer(200, body)
         return super().do_GET()
 
     def log_request(self, code="-", size="-"):

@@ -3,11 +3,12 @@
 import pytest
 
 from tests.machines.machine import Machine
-from tests.machines.places import suites
+from tests.machines.places import PROJECT, suites
 from tests.repo.workshop import SCRIPTS, Workshop
 
 KEYRING = "/usr/share/keyrings/tljh-archive-keyring.gpg"
 SOURCES = "/etc/apt/sources.list.d/tljh.sources"
+SHIPPED = "/usr/share/tljh-archive-keyring/tljh.sources"
 RECORD = """#!/bin/sh
 set -e
 mkdir -p /etc/tljh
@@ -27,7 +28,8 @@ def installable(tmp_path_factory):
         sources = workshop.run(SCRIPTS / "render.py", "sources", workshop.url, suite).stdout
         workshop.make_deb(
             suite, "tljh-archive-keyring", "0.1.0",
-            files={KEYRING[1:]: keyring.read_bytes(), SOURCES[1:]: sources, "DEBIAN/conffiles": f"{SOURCES}\n"},
+            files={KEYRING[1:]: keyring.read_bytes(), SHIPPED[1:]: sources},
+            scripts={name: (PROJECT / "debian/tljh-archive-keyring" / name).read_text() for name in ("postinst", "postrm")},
         )
     workshop.build()
     return workshop
@@ -57,14 +59,23 @@ def test_one_command_installs_and_can_be_repeated(machine, installable):
     assert machine.output("ls /tmp | grep ^tmp || true") == ""
 
 
-def test_it_writes_what_the_keyring_package_ships(machine, installable):
+def test_it_writes_what_the_keyring_package_ships(machine):
     machine.run(command(machine))
-    shipped = installable.run(SCRIPTS / "render.py", "sources", installable.url, machine.suite).stdout
-    assert machine.run(f"cat {SOURCES}").stdout == shipped
+    assert machine.output(f"cat {SOURCES}") == machine.output(f"cat {SHIPPED}")
     assert machine.output("dpkg --verify tljh-archive-keyring") == ""
     assert machine.output(f"stat -c %a {KEYRING} {SOURCES}").split() == ["644", "644"]
     machine.run("apt-get purge -y tljh tljh-archive-keyring")
-    assert machine.output(f"ls {KEYRING} {SOURCES} 2>/dev/null || true") == ""
+    assert machine.output(f"ls -d {KEYRING} {SOURCES}* 2>/dev/null || true") == ""
+
+
+def test_removed_repository_does_not_break_apt_and_comes_back(machine):
+    machine.run(command(machine))
+    machine.run("apt-get remove -y tljh tljh-archive-keyring && apt-get --error-on=any update")
+    assert machine.output("apt-cache policy tljh-archive-keyring | grep -c packages.tljh.test || true") == "0"
+    machine.run(command(machine))
+    assert machine.output(f"cat {SOURCES}") == machine.output(f"cat {SHIPPED}")
+    machine.run("apt-get --error-on=any update && apt-get purge -y tljh tljh-archive-keyring")
+    assert machine.output(f"ls -d {KEYRING} {SOURCES}* 2>/dev/null || true") == ""
 
 
 def test_on_a_terminal_apt_may_ask(machine):
