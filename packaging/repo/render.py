@@ -67,6 +67,11 @@ def newest_release(packages):
     return version, [p for p in packages if p["Version"] == version]
 
 
+def upstream_version(version):
+    """A package version without the mark of its suite: 0.1.0 for 0.1.0+deb13."""
+    return re.sub(r"\+deb\d+$", "", version)
+
+
 def read_architectures(repository, suites):
     """Every architecture that the signed lists of these suites name."""
     lists = [(repository / "dists" / suite / "Release").read_text() for suite in suites]
@@ -112,7 +117,7 @@ def render_page(url, key, keyring_hash, newest, rows, suites):
     published = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))
     values = {
         "REPO_URL": url,
-        "VERSION": newest,
+        "VERSION": upstream_version(newest),
         "DATE": f"{published.tm_mday} {time.strftime('%B %Y', published)}",
         "DATE_ISO": time.strftime("%Y-%m-%d", published),
         "SUITES": " or ".join(f"{SUITE_NAMES[s]} ({s})" for s in suites),

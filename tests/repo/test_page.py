@@ -184,6 +184,16 @@ def test_page_names_the_newest_version_the_date_and_the_key(published):
     assert not re.search(r"@[A-Z_]+@|[\0\1\2]", page)
 
 
+def test_heading_has_the_version_and_the_table_that_of_each_suite(workshop):
+    workshop.make_deb("bookworm", "tljh", "0.1.0+deb12")
+    workshop.make_deb("trixie", "tljh", "0.1.0+deb13")
+    workshop.build()
+    page = (workshop.apt / "index.html").read_text()
+    assert "Version 0.1.0, " in page
+    rows = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', page)
+    assert rows == [("Debian 12 (bookworm)", "0.1.0+deb12"), ("Debian 13 (trixie)", "0.1.0+deb13")]
+
+
 def test_installer_passes_shellcheck(published):
     done = subprocess.run(["shellcheck", "-s", "sh", published.apt / "install.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
