@@ -21,9 +21,11 @@ KEPT_HOMES = [(r"path /home/jupyter-", "homes of users are kept unless asked oth
 
 def purge(machine):
     """`apt purge tljh`, then `apt autoremove --purge`; returns what both printed."""
-    first = machine.run("apt-get -q -y purge tljh", timeout=300).stdout
-    second = machine.run("apt-get -q -y autoremove --purge", timeout=300).stdout
-    return first, second
+    done = [
+        machine.run(f"apt-get -q -y {command}", timeout=300)
+        for command in ("purge tljh", "autoremove --purge")
+    ]
+    return tuple(each.stdout + each.stderr for each in done)
 
 
 def forget_repository(machine):

@@ -20,7 +20,6 @@ NAMES = {
     "ada_school.example": "jupyter-ada_school.example-",
     "zoë": None,
     "-rf": "jupyter--rf",
-    "a b": None,
 }
 
 

@@ -58,7 +58,8 @@ def room(suite, repository, request):
 def test_installation_serves_the_login_page(room):
     room.before = inventory.take(room.machine)
     add_repository(room.machine)
-    printed = install(room.machine).stdout
+    done = install(room.machine)
+    printed = done.stdout + done.stderr
     wait_for_login_page(room.machine)
     assert "/etc/tljh/initial-admin-password" in printed
     room.password = read_admin_password(room.machine)
@@ -193,7 +194,8 @@ def test_reinstallation_keeps_users_and_passwords(room):
 def test_purge_stops_and_removes_everything_of_ours(room):
     for browser in room.browsers.values():
         browser.open("about:blank")
-    printed = room.machine.run("apt-get -q -y purge tljh").stdout
+    done = room.machine.run("apt-get -q -y purge tljh")
+    printed = done.stdout + done.stderr
     purging.assert_nothing_of_ours_lives(room.machine)
     for name in ("admin", "sam"):
         assert f"/home/jupyter-{name}" in printed
