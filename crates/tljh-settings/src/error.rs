@@ -95,11 +95,14 @@ impl Hinted for SettingsError {
                 "correct the file: `sudo nano {}`",
                 path_or_default(path.as_ref())
             )),
-            Self::Invalid { problems, .. } => {
+            Self::Invalid { path, problems } => {
                 let key = problems.first().map_or("", |problem| problem.key.as_str());
-                let key = key.split('[').next().unwrap_or(key);
-                Some(if key.is_empty() {
-                    "see what the file holds: `sudo tljh-config show`".to_string()
+                // To unset a whole list for one wrong item would lose the others.
+                Some(if key.is_empty() || key.contains('[') {
+                    format!(
+                        "correct the file: `sudo nano {}`",
+                        path_or_default(path.as_ref())
+                    )
                 } else {
                     format!("go back to the default: `sudo tljh-config unset {key}`")
                 })

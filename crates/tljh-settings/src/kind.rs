@@ -289,6 +289,13 @@ fn read_groups(value: &Value) -> Reading {
     };
     let mut read = serde_json::Map::new();
     for (group, members) in groups {
+        // What /etc/group or a command line would take for something else (group(5)).
+        if group.is_empty() || group.starts_with('-') || group.contains(unfit_for_group) {
+            return Err((
+                format!(".{group}"),
+                "is no name of a Unix group".to_string(),
+            ));
+        }
         let members = match members {
             Value::Null => continue,
             // Upstream's documentation made people store one name as text; it can only mean this.
@@ -300,6 +307,10 @@ fn read_groups(value: &Value) -> Reading {
         read.insert(group.clone(), members);
     }
     Ok(Value::Object(read))
+}
+
+fn unfit_for_group(character: char) -> bool {
+    character.is_control() || ":,/".contains(character)
 }
 
 fn normal_url_path(text: &str) -> Option<String> {

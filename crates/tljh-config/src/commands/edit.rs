@@ -102,14 +102,7 @@ impl Edit<'_> {
     }
 
     fn tell(&self, path: &[&str]) {
-        if let Lookup::Key {
-            key: Key {
-                unused: Some(why), ..
-            },
-            ..
-        } = lookup(path)
-        {
-            log::warn!("`{}` has no effect: {why}", self.key_path);
+        if warn_if_unused(self.key_path) {
             return;
         }
         let component = if path.first() == Some(&"http") {
@@ -119,6 +112,22 @@ impl Edit<'_> {
         };
         log::info!("hint: to apply the change, run `sudo tljh-config reload{component}`");
     }
+}
+
+/// Warns about a key that nothing reads in this version; whether it is one.
+pub fn warn_if_unused(key_path: &str) -> bool {
+    let path: Vec<&str> = key_path.split('.').collect();
+    if let Lookup::Key {
+        key: Key {
+            unused: Some(why), ..
+        },
+        ..
+    } = lookup(&path)
+    {
+        log::warn!("`{key_path}` has no effect: {why}");
+        return true;
+    }
+    false
 }
 
 /// The item that a word stands for in the list at `path`.

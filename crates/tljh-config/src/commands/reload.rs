@@ -6,6 +6,7 @@ use tljh_machine::systemd::UnitState;
 use tljh_machine::{Runner, SystemRunner, Systemd, http};
 use tljh_settings::{Settings, check};
 
+use super::edit::warn_if_unused;
 use super::{Target, print, require_root};
 use crate::cli::Component;
 use crate::error::Error;
@@ -23,6 +24,9 @@ pub fn run(target: &Target, component: Component, timeout: u64) -> Result<(), Er
         .map_err(|error| error.in_file(target.store.path()))?;
     for unknown in &settings.unknown {
         log::warn!("{unknown}; only a plugin can use it");
+    }
+    if component == Component::Proxy && settings.https.enabled {
+        warn_if_unused("https.enabled");
     }
     require_root()?;
     let reload = Reload {
@@ -51,6 +55,7 @@ impl Reload<'_> {
         };
         let systemd = Systemd::new(self.runner);
         let journal = || systemd.journal(unit, JOURNAL_LINES);
+        log::info!("restarting `{unit}` and waiting until it answers");
         // A unit that systemd has given up on would refuse to start again for a while.
         let restarted = systemd
             .reset_failed(unit)

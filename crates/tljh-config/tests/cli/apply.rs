@@ -67,6 +67,7 @@ fn a_unit_that_does_not_restart_is_told_with_the_end_of_its_log() {
             seen,
             format!(
                 "exit 1\n--- out\n--- err\nwarn: unknown key `plugin`; only a plugin can use it\n\
+                 restarting `{unit}` and waiting until it answers\n\
                  error: could not restart `{unit}`; the end of its log:\n  the last line of the log\n\
                  caused by: `systemctl restart -- {unit}` failed with exit code 1: Unit is masked.\n\
                  hint: see its whole log: `sudo journalctl -u {unit}`\n"

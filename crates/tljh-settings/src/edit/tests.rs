@@ -100,3 +100,79 @@ fn what_is_no_list_is_not_replaced_by_one() {
     let refused = file.add_item(&["users", "allowed"], &json!("eve"));
     assert!(matches!(refused, Err(EditError::NotAList { .. })));
 }
+
+/// Texts as people leave them behind.
+const UGLY: &[&str] = &[
+    "",
+    "# only a comment",
+    "{}\n# after\n",
+    "---\n# in\n...\n",
+    "users:\n\n",
+    "users: null\nlimits: ~ # none\n",
+    "users:\n  allowed:\n    - ada # first\n    # about bob\n    - 'bob'\n\n  admin: [teacher, \"x\"]\n# tail\n",
+    "users:\n  allowed:\n  - ada\n  - bob",
+    "users: {allowed: [ada, bob], admin: []}\nhttp: {port: 8080} # x\n",
+    "users:\r\n  allowed: # who\r\n    - ada\r\nhttp:\r\n  port: 80 # p\r\n",
+    "limits:\n  memory: 1G\r\nusers:\n  allowed: [ada] # mixed\n",
+    "users:\n  allowed:\n   [ ada,\n     bob, # c\n   ]\n\nlimits:\n     memory: 1G   # mem\n\n     cpu: 2\n",
+    "# head\n\nusers:\n  # c\n  allowed:\n  # d\n  - ada\n\n\n  - bob\n# between\nlimits:\n  memory: 1G\n...\n",
+    "\"users\":\n  'allowed': [ada] # q\n",
+    "? users\n: allowed: [ada] # explicit\n",
+    "limits:\n  memory: 1G\n  # trailing in limits\n\n# for users\nusers:\n  allowed: [ada]\n",
+    "%YAML 1.2\n---\nlimits: {memory: 1G} # d\n",
+    "motd: |\n  hello\n  # text\n\nlimits:\n  memory: 1G # m\n",
+    "\u{feff}limits: # mark\n  memory: 1G\n",
+    "base: &b # anchor\n  port: 81\nhttp:\n  <<: *b\n",
+    "x: &a [ada] # anchor\nusers:\n  allowed: *a\n",
+    "users:\n  allowed:\n    - ada\n    - 12345 # digits\n  extra_user_groups:\n    12: [ada]\n",
+    "auth:\n  X:\n    t: >-\n      folded\n      text\n    k: v # k\n",
+    "a: \"two\n  lines\" # a\nhttp:    {  port  :  80  }\n",
+    "users:\n    allowed:\n            -   ada   # far\n            -   bob\n",
+    "users:\n  allowed: !!seq [ada] # tag\n",
+    "é: ü # ö\nusers: {allowed: [\"\u{1f600}\"]}\n",
+    "a: 'it''s' # '\nb: \"#\" # \"\n",
+    "users:\n  allowed:\n    - - nested # list\n    - {a: b}\n",
+    "limits:\n  memory: 1G\n\n\n\n\n",
+];
+
+#[test]
+fn ugly_files_keep_every_comment_or_are_left_alone() {
+    let comments = |text: &str| text.matches('#').count();
+    let mut edited = 0;
+    for text in UGLY {
+        let before = Document::parse(text).unwrap();
+        for path in [
+            ["limits", "memory"],
+            ["http", "port"],
+            ["users", "allowed"],
+            ["new", "key"],
+        ] {
+            let mut file = before.clone();
+            let result = match path {
+                ["users", _] => file.add_item(&path, &json!("eve")).map(drop),
+                _ => file.set(&path, &json!(8081)),
+            };
+            match result {
+                Ok(()) => {
+                    edited += 1;
+                    assert_eq!(
+                        comments(&file.to_string()),
+                        comments(text),
+                        "{text}\nbecame\n{file}"
+                    );
+                    let reread = parse_yaml(&file.to_string()).unwrap();
+                    assert_eq!(&reread, file.value());
+                }
+                Err(error) => {
+                    assert!(matches!(error, EditError::Unsafe { .. }), "{text}: {error}");
+                    assert!(
+                        text.contains(['*', '!', '.']),
+                        "{text} should be editable at {path:?}"
+                    );
+                    assert_eq!(&file.to_string(), text);
+                }
+            }
+        }
+    }
+    assert!(edited > 100, "only {edited}");
+}

@@ -1,4 +1,7 @@
 //! The text side of an edit.
+//!
+//! yaml-edit was measured against yamlpatch 1.32 on the same ugly files: yamlpatch cannot append to a list in
+//! brackets nor edit an empty file, mixes line ends in a file with CRLF, and drops blank lines before a comment.
 
 use std::str::FromStr as _;
 

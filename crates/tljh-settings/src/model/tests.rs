@@ -1,3 +1,5 @@
+use tljh_terminal::Hinted as _;
+
 use super::*;
 
 fn parse(text: &str) -> Settings {
@@ -181,6 +183,13 @@ fn one_name_stored_as_text_is_a_group_of_one() {
     let settings = parse("users: {extra_user_groups: {disk: ada, video: [ada, 12]}}");
     assert_eq!(settings.users.extra_user_groups["disk"], ["ada"]);
     assert_eq!(settings.users.extra_user_groups["video"], ["ada", "12"]);
+    for wrong in ["-x", "a:b", "a,b", "", "a/b"] {
+        let text = format!("users: {{extra_user_groups: {{'{wrong}': [ada]}}}}");
+        assert!(
+            refusal(&text).contains("is no name of a Unix group"),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]
@@ -232,4 +241,11 @@ fn what_is_not_yaml_names_the_file() {
     for text in ["- a\n", "a: 1\na: 2\n", "a: !x 1\n", "a: 1\n---\nb: 2\n"] {
         Settings::parse(text).unwrap_err();
     }
+}
+
+#[test]
+fn the_hint_never_costs_more_than_the_wrong_value() {
+    let hint = |text: &str| Settings::parse(text).unwrap_err().hint().unwrap();
+    assert!(hint("http: {port: 0}").ends_with("`sudo tljh-config unset http.port`"));
+    assert!(hint("users: {allowed: [ada, true]}").ends_with("`sudo nano /etc/tljh/config.yaml`"));
 }
