@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-DIST = PROJECT / "dist"
+DIST = Path(os.environ.get("TLJH_DIST", PROJECT / "dist"))
 DATA = PROJECT / "tests" / "data"
 CACHE = Path(os.environ.get("TLJH_CACHE", "/var/cache/tljh"))
 STATE = Path("/run/tljh-machines")

@@ -17,7 +17,7 @@ from tests.machines.install import (
     add_repository, http_status, install, read_admin_password, wait_for_login_page,
 )
 from tests.machines.machine import Machine
-from tests.machines.places import DATA, wait_for
+from tests.machines.places import DATA, DIST, wait_for
 
 import lab
 import purging
@@ -51,7 +51,7 @@ def room(suite, repository, request):
     if request.session.testsfailed > failed:
         for browser in made.browsers.values():
             browser.screenshot("failure")
-        (DATA.parents[1] / "dist" / f"class-{suite}.log").write_text(made.machine.journal())
+        (DIST / f"class-{suite}.log").write_text(made.machine.journal())
     made.end()
 
 
@@ -124,8 +124,10 @@ def test_class_notebook_runs_and_its_picture_is_there(room):
     lab.open_notebook(browser, room.machine.url, "sam", "class.ipynb")
     lab.run_all_cells(browser)
     browser.find(".jp-OutputArea-output", "remembers", 120)
-    texts, pictures = lab.outputs(browser)
     browser.screenshot("notebook")
+    texts, pictures = lab.outputs(browser)
+    browser.script("document.querySelector('.jp-OutputArea-output img').scrollIntoView()")
+    browser.screenshot("picture")
     printed = "\n".join(texts)
     assert "333 penguins" in printed
     assert re.search(r"Gentoo +5092\.4", printed)
