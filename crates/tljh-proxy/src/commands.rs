@@ -1,0 +1,4 @@
+//! One module for each subcommand.
+
+pub mod render_docs;
+pub mod run;

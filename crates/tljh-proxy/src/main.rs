@@ -1,0 +1,31 @@
+//! The reverse proxy between browsers, JupyterHub and people's servers.
+//!
+//! It forwards HTTP and WebSocket by the longest matching path prefix, and is told its routes through
+//! JupyterHub's proxy REST API (that of configurable-http-proxy). Routes outlive it: they are on disk before
+//! the API answers. It reads its settings, and changes nothing on the machine but its own state directory.
+
+mod api;
+mod cli;
+mod commands;
+mod error;
+mod forward;
+mod listen;
+mod pages;
+mod routes;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tljh_terminal::init_logging(cli.verbosity);
+    tljh_terminal::finish(match cli.command {
+        Command::Run(options) => commands::run::run(&options),
+        Command::RenderDocs { folder } => commands::render_docs::run(&folder),
+    })
+}

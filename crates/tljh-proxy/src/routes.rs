@@ -1,0 +1,13 @@
+//! Where requests go.
+//!
+//! A route is a path prefix, unescaped, and a target. The longest prefix that matches whole path segments wins.
+//! A change is on disk before it is made, and made before its caller goes on.
+
+mod paths;
+mod route;
+mod store;
+mod table;
+
+pub use route::{Route, TargetError, parse_time};
+pub use store::Store;
+pub use table::{ChangeError, Table};

@@ -1,0 +1,243 @@
+//! All routes: found by request, changed one at a time.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+
+use super::paths::{key_of, path_of, prefixes, unescape};
+use super::route::Route;
+use super::store::Store;
+
+/// The routes at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    by_key: BTreeMap<Vec<u8>, Arc<Route>>,
+    /// Segments of the deepest route.
+    depth: usize,
+}
+
+impl Routes {
+    fn new(by_key: BTreeMap<Vec<u8>, Arc<Route>>) -> Self {
+        let depth = by_key
+            .keys()
+            .map(|key| key.iter().filter(|byte| **byte == b'/').count())
+            .max();
+        Self {
+            by_key,
+            depth: depth.unwrap_or_default(),
+        }
+    }
+
+    /// Whether there is no route at all.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// The route for a request target as it came, escapes and query included.
+    pub fn find(&self, target: &[u8]) -> Option<&Arc<Route>> {
+        let path = unescape(path_of(target));
+        prefixes(&path, self.depth).find_map(|prefix| self.by_key.get(prefix))
+    }
+
+    /// The route of exactly this prefix.
+    pub fn get(&self, prefix: &str) -> Option<&Arc<Route>> {
+        self.by_key.get(key_of(prefix).as_bytes())
+    }
+
+    /// The routes as the API lists them; with `before` only those last used before then, in milliseconds since 1970.
+    pub fn to_json(&self, before: Option<i64>) -> Map<String, Value> {
+        self.by_key
+            .iter()
+            .filter(|(_, route)| before.is_none_or(|before| route.last_activity() < before))
+            .map(|(key, route)| (String::from_utf8_lossy(key).into_owned(), route.to_json()))
+            .collect()
+    }
+}
+
+/// A change that could not be made, and was not.
+#[derive(Debug, thiserror::Error)]
+#[error("could not write `{path}`")]
+pub struct ChangeError {
+    path: String,
+    source: io::Error,
+}
+
+/// The routes, kept on disk.
+#[derive(Debug)]
+pub struct Table {
+    routes: RwLock<Arc<Routes>>,
+    /// Held while a change is written and made.
+    changing: Mutex<()>,
+    store: Store,
+}
+
+impl Table {
+    /// The table as it was when it was last changed. Never fails: what cannot be used is left out with a warning.
+    pub fn load(store: Store) -> Self {
+        let mut by_key = BTreeMap::new();
+        for (prefix, data) in store.read() {
+            let data = if let Value::Object(data) = data {
+                data
+            } else {
+                Map::new()
+            };
+            match Route::new(data, true) {
+                Ok(route) => {
+                    by_key.insert(key_of(&prefix).into_bytes(), Arc::new(route));
+                }
+                Err(error) => log::warn!(
+                    "left out route `{prefix}` of `{}`: {error}",
+                    store.path().display()
+                ),
+            }
+        }
+        Self {
+            routes: RwLock::new(Arc::new(Routes::new(by_key))),
+            changing: Mutex::new(()),
+            store,
+        }
+    }
+
+    /// The routes now.
+    pub fn current(&self) -> Arc<Routes> {
+        self.routes.read().clone()
+    }
+
+    /// Adds or replaces the route of `prefix`, on disk first. A route that is there already, the same in every respect, is
+    /// only noted as used: this works on a full disk.
+    ///
+    /// # Errors
+    /// The routes could not be written; nothing was changed.
+    pub async fn add(&self, prefix: &str, route: Route) -> Result<(), ChangeError> {
+        let _changing = self.changing.lock().await;
+        let now = self.current();
+        if let Some(there) = now.get(prefix).filter(|there| there.same_data(&route)) {
+            there.touch();
+            return Ok(());
+        }
+        let mut by_key = now.by_key.clone();
+        by_key.insert(key_of(prefix).into_bytes(), Arc::new(route));
+        self.replace(Routes::new(by_key)).await
+    }
+
+    /// Removes the route of exactly `prefix`, on disk first; false if there is none.
+    ///
+    /// # Errors
+    /// The routes could not be written; nothing was changed.
+    pub async fn remove(&self, prefix: &str) -> Result<bool, ChangeError> {
+        let _changing = self.changing.lock().await;
+        let mut by_key = self.current().by_key.clone();
+        if by_key.remove(key_of(prefix).as_bytes()).is_none() {
+            return Ok(false);
+        }
+        self.replace(Routes::new(by_key)).await.map(|()| true)
+    }
+
+    /// Writes when each route was last used.
+    ///
+    /// # Errors
+    /// The routes could not be written.
+    pub async fn save(&self) -> Result<(), ChangeError> {
+        let _changing = self.changing.lock().await;
+        let now = self.current();
+        if now.is_empty() {
+            return Ok(());
+        }
+        self.write(now.to_json(None)).await
+    }
+
+    async fn replace(&self, routes: Routes) -> Result<(), ChangeError> {
+        self.write(routes.to_json(None)).await?;
+        *self.routes.write() = Arc::new(routes);
+        Ok(())
+    }
+
+    async fn write(&self, routes: Map<String, Value>) -> Result<(), ChangeError> {
+        let store = self.store.clone();
+        let written = spawn_blocking(move || store.write(&routes))
+            .await
+            .map_err(io::Error::other)
+            .flatten();
+        written.map_err(|source| ChangeError {
+            path: self.store.path().display().to_string(),
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(prefixes: &[&str]) -> Routes {
+        let by_key = prefixes.iter().map(|prefix| {
+            let mut data = Map::new();
+            data.insert("target".into(), "http://127.0.0.1:1".into());
+            data.insert("name".into(), (*prefix).into());
+            (
+                key_of(prefix).into_bytes(),
+                Arc::new(Route::new(data, false).unwrap()),
+            )
+        });
+        Routes::new(by_key.collect())
+    }
+
+    fn found(routes: &Routes, target: &[u8]) -> Option<String> {
+        routes
+            .find(target)
+            .map(|route| route.to_json()["name"].as_str().unwrap().to_string())
+    }
+
+    #[test]
+    fn the_longest_prefix_of_whole_segments_wins() {
+        let routes = routes(&[
+            "/",
+            "/user/a",
+            "/user/ab/",
+            "/user/a/deep/er",
+            "/constructor",
+            "/user/é b",
+        ]);
+        for (target, expected) in [
+            (b"/".as_slice(), "/"),
+            (b"/user/a", "/user/a"),
+            (b"/user/a/", "/user/a"),
+            (b"/user/a?next=/user/ab", "/user/a"),
+            (b"/user/ab", "/user/ab/"),
+            (b"/user/ab/x", "/user/ab/"),
+            (b"/user/abc", "/"),
+            (b"/user/a/deep", "/user/a"),
+            (b"/user/a/deep/er/x", "/user/a/deep/er"),
+            (b"/user/a/deep/ers", "/user/a"),
+            (b"/user/%61/x", "/user/a"),
+            (b"/user/%C3%A9%20b/lab", "/user/é b"),
+            (b"/user/%FF%FE", "/"),
+            (b"/constructor/x", "/constructor"),
+            (b"/__proto__", "/"),
+            (b"//user/a", "/"),
+            (b"/user//a", "/"),
+            (b"*", "/"),
+        ] {
+            assert_eq!(
+                found(&routes, target).as_deref(),
+                Some(expected),
+                "{}",
+                String::from_utf8_lossy(target)
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_root_route_other_paths_find_nothing() {
+        let routes = routes(&["/user/a"]);
+        assert_eq!(found(&routes, b"/user/b"), None);
+        assert_eq!(found(&routes, b"/"), None);
+        assert!(!routes.is_empty());
+        assert!(Routes::default().is_empty());
+    }
+}

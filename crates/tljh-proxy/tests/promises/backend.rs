@@ -1,0 +1,84 @@
+//! A backend: a thread for each connection, and a function that answers.
+
+use std::io::{BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::client::read_head;
+
+pub struct Request {
+    pub line: String,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn length(&self) -> usize {
+        self.header("content-length")
+            .map_or(0, |length| length.parse().unwrap())
+    }
+}
+
+pub type Stream = BufReader<TcpStream>;
+
+pub struct Backend {
+    pub port: u16,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Backend {
+    /// `answer` is called for each request; the connection is closed when it gives false.
+    pub fn start(answer: impl Fn(&Request, &mut Stream) -> bool + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (counter, answer) = (connections.clone(), Arc::new(answer));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let mut stream = BufReader::new(stream.unwrap());
+                let answer = answer.clone();
+                thread::spawn(move || {
+                    while let Some((line, headers)) = read_head(&mut stream) {
+                        if !answer(&Request { line, headers }, &mut stream) {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        Self { port, connections }
+    }
+
+    /// Answers each request with its own first line and headers, and its name in `x-backend`.
+    pub fn echo(name: &'static str) -> Self {
+        Self::start(move |request, stream| {
+            let mut body = vec![0; request.length()];
+            stream.read_exact(&mut body).unwrap();
+            let mut text = format!("{}\n", request.line);
+            for (key, value) in &request.headers {
+                text += &format!("{key}: {value}\n");
+            }
+            reply(stream, &format!("x-backend: {name}\r\n"), &text)
+        })
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// Answers with 200, more headers, and a body. True, so that the connection is kept.
+pub fn reply(stream: &mut Stream, headers: &str, body: &str) -> bool {
+    let length = body.len();
+    let text = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+    stream.get_mut().write_all(text.as_bytes()).is_ok()
+}

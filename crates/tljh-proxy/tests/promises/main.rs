@@ -1,0 +1,19 @@
+//! What the proxy promises, shown with the real program between real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends by panicking, its helpers outside of test functions too"
+)]
+
+mod backend;
+mod client;
+mod proxy;
+
+mod api;
+mod forwarding;
+mod persistence;
+mod starting;
+mod streaming;
+mod websocket;

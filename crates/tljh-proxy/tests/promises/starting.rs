@@ -1,0 +1,160 @@
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
+use tempfile::TempDir;
+
+use crate::backend::{Backend, reply};
+use crate::client::Connection;
+use crate::proxy::{DEADLINE, Proxy, command, free_port};
+
+/// A program that ends with its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_busy_port_is_an_error_that_names_it_its_holder_and_the_next_step() {
+    let folder = TempDir::new().unwrap();
+    let held = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let output = command(&folder, port, free_port()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    let holder = format!("(process {}) holds", std::process::id());
+    for words in [
+        format!("could not listen on `[::]:{port}`").as_str(),
+        &holder,
+        "hint: run `sudo ss -ltnp",
+    ] {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    assert!(!folder.path().join("state").exists());
+}
+
+#[test]
+fn settings_that_are_absent_or_bad_are_named_with_a_hint() {
+    let folder = TempDir::new().unwrap();
+    let mut bad = command(&folder, free_port(), free_port());
+    std::fs::write(folder.path().join("proxy.json"), "{\"http_port\": 70000}").unwrap();
+    let text = stderr(&bad.output().unwrap());
+    assert!(
+        text.contains("proxy.json` are not valid") && text.contains("hint:"),
+        "{text}"
+    );
+
+    let mut empty = command(&folder, free_port(), free_port());
+    std::fs::write(folder.path().join("token"), "\n").unwrap();
+    let text = stderr(&empty.output().unwrap());
+    assert!(text.contains("token` is empty"), "{text}");
+
+    let bare = Command::new(env!("CARGO_BIN_EXE_tljh-proxy"))
+        .arg("run")
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(bare.status.code(), Some(1));
+    assert!(
+        stderr(&bare).contains("CREDENTIALS_DIRECTORY"),
+        "{}",
+        stderr(&bare)
+    );
+}
+
+#[test]
+fn systemd_is_told_when_both_ports_are_open() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("notify");
+    let notify = UnixDatagram::bind(&socket).unwrap();
+    notify.set_read_timeout(Some(DEADLINE)).unwrap();
+    let (port, api_port) = (free_port(), free_port());
+    // Everything comes as systemd gives it.
+    command(&folder, port, api_port);
+    std::fs::rename(
+        folder.path().join("token"),
+        folder.path().join("proxy-api-token"),
+    )
+    .unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_tljh-proxy"))
+        .arg("run")
+        .env_clear()
+        .env("NOTIFY_SOCKET", &socket)
+        .env("CREDENTIALS_DIRECTORY", folder.path())
+        .env("STATE_DIRECTORY", folder.path().join("state"))
+        .stderr(Stdio::null())
+        .spawn();
+    let _running = Running(child.unwrap());
+    let mut message = [0; 64];
+    let length = notify.recv(&mut message).unwrap();
+    assert!(message[..length].starts_with(b"READY=1"));
+    for port in [port, api_port] {
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+}
+
+#[test]
+fn a_request_under_way_is_finished_before_the_proxy_stops() {
+    let mut proxy = Proxy::start();
+    let (arrived, seen) = channel();
+    let (go, wait) = channel::<()>();
+    let ends = Mutex::new((arrived, wait));
+    let server = Backend::start(move |_, stream| {
+        let (arrived, wait) = &*ends.lock().unwrap();
+        arrived.send(()).unwrap();
+        wait.recv_timeout(DEADLINE).unwrap();
+        stream.get_mut().flush().unwrap();
+        reply(stream, "", "finished")
+    });
+    proxy.add_route("/", server.port);
+    let mut client = Connection::open(proxy.port);
+    client.send(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+    seen.recv_timeout(DEADLINE).unwrap();
+    let port = proxy.port;
+    let stopped = std::thread::spawn(move || proxy.stop());
+    crate::proxy::until("new connections are refused", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).err()
+    });
+    go.send(()).unwrap();
+    assert_eq!(client.read_response().text(), "finished");
+    assert!(stopped.join().unwrap().success());
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tljh-proxy"))
+        .arg("--version")
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        format!("tljh-proxy {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn the_manual_page_and_completions_are_rendered() {
+    let folder = TempDir::new().unwrap();
+    let rendered = Command::new(env!("CARGO_BIN_EXE_tljh-proxy"))
+        .arg("render-docs")
+        .arg(folder.path())
+        .status()
+        .unwrap();
+    assert!(rendered.success());
+    assert!(
+        std::fs::read_to_string(folder.path().join("man/tljh-proxy.8"))
+            .unwrap()
+            .contains("Exit codes")
+    );
+}
