@@ -62,7 +62,8 @@ class HubClient:
     def post_login(self, password):
         """What the login form sends; returns the page that comes back."""
         self.request("GET", "/hub/login")
-        return self.request("POST", "/hub/login?next=%2Fhub%2Fhome", form={
+        home = urllib.parse.quote(urllib.parse.urlsplit(self.url).path + "/hub/home", safe="")
+        return self.request("POST", f"/hub/login?next={home}", form={
             "username": self.name, "password": password, "_xsrf": self.xsrf(),
         })
 

@@ -69,8 +69,9 @@ def test_purge_after_remove_leaves_nothing(machines):
 
 def test_purge_twice_and_reinstallation_work(machines):
     machine = machines.installed()
-    purging.purge(machine)
-    machine.run("apt-get -q -y purge tljh")
+    for _ in range(2):
+        machine.run("apt-get -q -y purge tljh")
+    purging.assert_nothing_of_ours_lives(machine)
     install(machine)
     wait_for_login_page(machine)
     HubClient(machine.url, "admin").login(read_admin_password(machine))
@@ -82,6 +83,7 @@ def test_reinstallation_gives_a_kept_home_back_to_its_user(machines):
     teacher.start_server()
     teacher.start_kernel().run("open('kept.txt', 'w').write('work of a term')")
     purging.purge(machine)
+    add_repository(machine)
     install(machine)
     wait_for_login_page(machine)
     teacher = HubClient(machine.url, "admin").login(read_admin_password(machine))
