@@ -1,0 +1,130 @@
+#!/bin/sh
+# debs.sh: builds dist/debs/<suite>/*.deb.
+#
+# SUITES    Debian suites (default: bookworm trixie)
+# VERSION   version of the packages (default: the workspace's)
+# REPO_URL  address of the repository that tljh-archive-keyring names (default: http://localhost:8000)
+set -eu
+umask 022
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+suites=${SUITES:-bookworm trixie}
+version=$(package_version)
+packages="tljh-hub tljh-config tljh-user-env tljh-proxy tljh-archive-keyring tljh"
+bin="$CARGO_TARGET_DIR/release"
+
+ensure_cargo_deb() {
+    tool="$cache/tools/bin/cargo-deb"
+    if [ "$("$tool" --version 2>/dev/null)" != 3.8.0 ]; then
+        cargo install --quiet --locked --version 3.8.0 --root "$cache/tools" cargo-deb >&2
+    fi
+    printf '%s\n' "$tool"
+}
+
+# Puts into $root what the package's install list names.
+stage() {
+    while read -r mode source destination; do
+        source=$(printf '%s' "$source" | fill)
+        destination=$root$(printf '%s' "$destination" | fill)
+        case $mode in
+            '' | '#'*) ;;
+            tree)
+                mkdir -p "$destination"
+                cp -a "$source/." "$destination/"
+                ;;
+            docs) stage_docs "$source" ;;
+            *) install -D -m "$mode" "$source" "$destination" ;;
+        esac
+    done
+}
+
+stage_docs() {
+    "$bin/$1" render-docs "$work/docs"
+    for page in "$work"/docs/man/"$1"*.8; do
+        install -D -m 644 "$page" "$root/usr/share/man/man8/$(basename "$page")"
+    done
+    gzip -9n "$root"/usr/share/man/man8/*.8
+    install -D -m 644 "$work/docs/completions/bash/$1" "$root/usr/share/bash-completion/completions/$1"
+    install -D -m 644 "$work/docs/completions/zsh/_$1" "$root/usr/share/zsh/vendor-completions/_$1"
+    install -D -m 644 "$work/docs/completions/fish/$1.fish" "$root/usr/share/fish/vendor_completions.d/$1.fish"
+}
+
+fill() {
+    sed -e "s|@SRC@|$project|g; s|@BIN@|$bin|g; s|@ENV@|$env|g; s|@KEYRING@|$work/keyring.gpg|g" \
+        -e "s|@SOURCES@|$work/tljh.sources|g; s|@VERSION@|$full_version|g; s|@PYTHON_NEXT@|$python_next|g" \
+        -e "s|@SITE@|/opt/tljh/hub/lib/python$python/site-packages|g; s|@PYTHON@|$python|g"
+}
+
+# cargo-deb reads its settings from a crate: one is made for each package and suite.
+build_package() {
+    crate="$work/$1"
+    root="$crate/root"
+    mkdir -p "$crate/src" "$crate/scripts" "$root"
+    : > "$crate/src/lib.rs"
+    stage < "$project/debian/$1/install"
+    if [ "$1" = tljh-hub ]; then
+        # Byte-compiled like the rest of the environment, by the suite's Python.
+        cp -a "$root/opt/tljh/hub/lib/python$python/site-packages/tljh" "$build_root/tmp/tljh"
+        chroot "$build_root" "/usr/bin/python$python" -m compileall -q --invalidation-mode unchecked-hash \
+            -s /tmp -p "/opt/tljh/hub/lib/python$python/site-packages" /tmp/tljh
+        rm -rf "$root/opt/tljh/hub/lib/python$python/site-packages/tljh"
+        mv "$build_root/tmp/tljh" "$root/opt/tljh/hub/lib/python$python/site-packages/tljh"
+    fi
+    if [ -e "$project/debian/$1/lintian-overrides" ]; then
+        install -D -m 644 "$project/debian/$1/lintian-overrides" "$root/usr/share/lintian/overrides/$1"
+    fi
+    for script in config templates preinst postinst prerm postrm; do
+        [ ! -e "$project/debian/$1/$script" ] || cp -L "$project/debian/$1/$script" "$crate/scripts/"
+    done
+    # cargo-deb finds the libraries that a program needs (\$auto) in the binaries among its assets.
+    {
+        cat << END
+[package]
+name = "$1"
+version = "0.0.0"
+edition = "2024"
+description = "$(cat "$project/debian/$1/description")"
+license = "BSD-3-Clause"
+[workspace]
+[lib]
+path = "src/lib.rs"
+[package.metadata.deb]
+maintainer = "The Littlest JupyterHub packagers <packagers@tljh.invalid>"
+license-file = ["$project/debian/copyright", "0"]
+changelog = "$work/changelog"
+maintainer-scripts = "scripts"
+preserve-symlinks = true
+assets = [{ source = "root/**/*", dest = "/", preserve-symlinks = true }]
+END
+        fill < "$project/debian/$1/package.toml"
+    } > "$crate/Cargo.toml"
+    "$cargo_deb" deb --quiet --no-build --no-strip --manifest-path "$crate/Cargo.toml" \
+        --deb-version "$full_version" --output "$out/" >&2
+}
+
+cargo_deb=$(ensure_cargo_deb)
+say "building the programs"
+(cd "$project" && cargo build --quiet --release --locked --workspace --bins)
+
+for suite in $suites; do
+    full_version=$version$(suite_suffix "$suite")
+    python=$(suite_python "$suite")
+    python_next=3.$((${python#3.} + 1))
+    env=$("$project/packaging/environments.sh" "$suite")
+    build_root="$cache/build-root/$suite"
+    work="$project/dist/.stage-$suite"
+    out="$project/dist/debs/$suite"
+    rm -rf "$work"
+    mkdir -p "$work" "$out.new"
+    out=$out.new
+    "$project/packaging/repo/ensure-key.sh" "$work/keyring.gpg"
+    "$project/packaging/repo/render.py" sources "${REPO_URL:-http://localhost:8000}" "$suite" > "$work/tljh.sources"
+    sed "1s/([^)]*)/($full_version)/" "$project/debian/changelog" > "$work/changelog"
+    say "building the packages for $suite, version $full_version"
+    for package in $packages; do
+        build_package "$package"
+    done
+    rm -rf "$work" "${out%.new}"
+    mv "$out" "${out%.new}"
+done
