@@ -75,8 +75,9 @@ def measure_all(options, folder):
             process.terminate()
             process.wait()
     finally:
+        # Killed outright, nginx would leave its worker behind.
         for process in started:
-            process.kill()
+            process.terminate()
             process.wait()
     return rows
 
@@ -84,7 +85,8 @@ def measure_all(options, folder):
 def start_nginx(folder, name, port, rest):
     config = folder / f"{name}.conf"
     config.write_text(NGINX.format(folder=folder, name=name, rest=rest))
-    return subprocess.Popen(["/usr/sbin/nginx", "-p", folder, "-c", config], stderr=subprocess.DEVNULL)
+    command = ["/usr/sbin/nginx", "-p", folder, "-c", config]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def start_peer(folder, port, backend, options):
