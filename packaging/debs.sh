@@ -77,6 +77,8 @@ build_package() {
     for script in config templates preinst postinst prerm postrm; do
         [ ! -e "$project/debian/$1/$script" ] || cp -L "$project/debian/$1/$script" "$crate/scripts/"
     done
+    (cd "$root" && find . -type l -printf '{ dest = "/%P", link_name = "%l" },\n') > "$crate/links"
+    find "$root" -type l -delete
     # cargo-deb finds the libraries that a program needs (\$auto) in the binaries among its assets.
     {
         cat << END
@@ -94,9 +96,12 @@ maintainer = "The Littlest JupyterHub packagers <packagers@tljh.invalid>"
 license-file = ["$project/debian/copyright", "0"]
 changelog = "$work/changelog"
 maintainer-scripts = "scripts"
-preserve-symlinks = true
-assets = [{ source = "root/**/*", dest = "/", preserve-symlinks = true }]
+assets = [
+    { source = "root/**/*", dest = "/" },
 END
+        # Links are named one by one: cargo-deb wants the targets of those that it finds itself to exist here.
+        sed 's/^/    /' "$crate/links"
+        echo ']'
         fill < "$project/debian/$1/package.toml"
     } > "$crate/Cargo.toml"
     "$cargo_deb" deb --quiet --no-build --no-strip --manifest-path "$crate/Cargo.toml" \
