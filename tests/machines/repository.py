@@ -14,7 +14,7 @@ from collections import namedtuple
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .network import bind_server
 from .places import CACHE, DIST
@@ -137,8 +137,9 @@ class PackageHandler(QuietHandler):
         if not self.path.startswith(prefix):
             return self.send_error(404)
         self.path = self.path[len(prefix):] or "/"
-        if self.path in self.repository.replaced:
-            body = self.repository.replaced[self.path]
+        name = unquote(self.path)
+        if name in self.repository.replaced:
+            body = self.repository.replaced[name]
             return self.send_error(404) if body is None else self.answer(200, body)
         return super().do_GET()
 
