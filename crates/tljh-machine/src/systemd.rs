@@ -64,6 +64,14 @@ impl<'a> Systemd<'a> {
         self.systemctl(&["start", "--", unit])
     }
 
+    /// Starts `unit` without waiting for it.
+    ///
+    /// # Errors
+    /// systemd refused the job: the unit is masked or unknown.
+    pub fn begin_start(&self, unit: &str) -> Result<(), CommandError> {
+        self.systemctl(&["start", "--no-block", "--", unit])
+    }
+
     /// Stops `unit` and waits for it; a stopped or unknown unit is fine.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Make the environment from the wheels of this package, unless there is one
     Ensure,
+    /// Byte-compile the environment, so that servers start faster
+    Compile,
     /// Tell whether there is an environment, and its Python
     Status {
         /// As JSON

@@ -16,6 +16,7 @@ pub fn run(command: Command) -> Result<(), UserEnvError> {
     let environment = Environment::new(&Paths::default());
     match command {
         Command::Ensure => environment.ensure(&SystemRunner, &Bundle::installed()),
+        Command::Compile => environment.compile(&SystemRunner),
         Command::Status { json } => status(&environment, json),
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
     }

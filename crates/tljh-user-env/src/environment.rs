@@ -121,6 +121,28 @@ impl Environment {
         })
     }
 
+    /// Byte-compiles what is not yet, so that servers, which may not write here, start faster. Files that
+    /// are no valid Python are left out.
+    ///
+    /// # Errors
+    /// There is no complete environment, or Python did not run.
+    pub fn compile(&self, runner: &dyn Runner) -> Result<(), UserEnvError> {
+        let State::Complete(_) = self.state()? else {
+            return Err(UserEnvError::Incomplete {
+                path: self.path.clone(),
+            });
+        };
+        let invocation = Invocation::new(self.python())
+            .args(["-m", "compileall", "-q", "-q", "-j", "0"])
+            .arg(self.path.join("lib"))
+            .deadline(INSTALL_DEADLINE);
+        // Exit code 1 is compileall's for files with syntax errors, of which templates have some.
+        match runner.output(&invocation)?.code {
+            Some(0 | 1) => Ok(()),
+            _ => Ok(runner.run(&invocation).map(drop)?),
+        }
+    }
+
     fn check_space(&self, bundle: &Bundle) -> Result<(), UserEnvError> {
         let failed = |errno: nix::Error| UserEnvError::FileSystem {
             path: self.path.clone(),
@@ -204,7 +226,12 @@ impl Environment {
             .arg(bundle.requirements()),
         )?;
         let _ = fs::remove_dir_all(&cache);
+        // What uv leaves for itself; its lock is writable by everybody.
+        for leftover in [".lock", ".gitignore", "CACHEDIR.TAG"] {
+            files::ensure_absent(&self.path.join(leftover))?;
+        }
         self.ensure_user_site(runner)?;
+        self.ensure_lab_defaults()?;
         let told = runner.run(
             &Invocation::new(self.python())
                 .args(["-c", "import platform; print(platform.python_version())"]),
@@ -233,6 +260,21 @@ impl Environment {
             0o644,
         )?;
         Ok(())
+    }
+
+    /// JupyterLab asks every person whether to fetch news from elsewhere; a class has no use for it.
+    fn ensure_lab_defaults(&self) -> Result<(), UserEnvError> {
+        let folder = self.path.join("share/jupyter/lab/settings");
+        fs::create_dir_all(&folder).map_err(|source| UserEnvError::FileSystem {
+            path: folder.clone(),
+            source,
+        })?;
+        let defaults = r#"{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}"#;
+        Ok(files::write_atomically(
+            &folder.join("overrides.json"),
+            format!("{defaults}\n").as_bytes(),
+            0o664,
+        )?)
     }
 
     /// The stamp comes after everything else is on disk.

@@ -15,6 +15,12 @@ pub enum UserEnvError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no complete environment.
+    #[error("there is no complete user environment at `{}`", path.display())]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The file system is too full to begin.
     #[error("the user environment needs {needed} MB in `{}`, and {free} MB are free", path.display())]
     NoSpace {
@@ -81,6 +87,7 @@ impl Hinted for UserEnvError {
                 "run `sudo rm {}` and `sudo tljh-user-env ensure`",
                 path.display()
             )),
+            Self::Incomplete { .. } => Some("run `sudo tljh-user-env ensure`".into()),
             Self::Command(_) => {
                 Some("run `sudo tljh-user-env ensure` again once that is mended".into())
             }

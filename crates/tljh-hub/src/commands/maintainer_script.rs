@@ -65,6 +65,7 @@ fn configure(
         )
         .map_err(HubError::UserEnvironment)?;
     services::finish(paths, runner);
+    services::begin_compilation(paths, runner);
     Ok(())
 }
 

@@ -16,6 +16,8 @@ const HUB: &str = "jupyterhub.service";
 const PROXY: &str = "tljh-proxy.service";
 /// Holds every user server and nothing else.
 const USER_SERVERS: &str = "tljh-users.slice";
+const COMPILATION: &str = "tljh-user-env-compile.service";
+const COMPILATION_DEADLINE: Duration = Duration::from_secs(600);
 /// A cold hub on a small machine.
 const LOGIN_PAGE_DEADLINE: Duration = Duration::from_secs(90);
 
@@ -36,6 +38,22 @@ pub fn begin(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), Hub
         }
     }
     Ok(())
+}
+
+/// Has the user environment byte-compiled: in the background where people wait for the login page, at once
+/// where an image is built.
+pub fn begin_compilation(paths: &Paths, runner: &dyn Runner) {
+    let begun = if Systemd::is_booted(paths) {
+        Systemd::new(runner).begin_start(COMPILATION)
+    } else {
+        let compile = Invocation::new("tljh-user-env")
+            .arg("compile")
+            .deadline(COMPILATION_DEADLINE);
+        runner.run(&compile).map(drop)
+    };
+    if let Err(error) = begun {
+        log::warn!("user servers will start more slowly: {error}");
+    }
 }
 
 /// Waits for the login page and tells where it is, or what keeps it away.
@@ -126,7 +144,7 @@ fn public_url(settings: &Settings, runner: &dyn Runner) -> String {
 pub fn ensure_removed(paths: &Paths, runner: &dyn Runner) -> Result<(), HubError> {
     let systemd = Systemd::new(runner);
     if Systemd::is_booted(paths) {
-        for unit in [HUB, PROXY, USER_SERVERS] {
+        for unit in [COMPILATION, HUB, PROXY, USER_SERVERS] {
             systemd.stop(unit)?;
             systemd.reset_failed(unit)?;
         }
