@@ -12,7 +12,9 @@ umask 022
 suites=${SUITES:-bookworm trixie}
 version=$(package_version)
 packages="tljh-hub tljh-config tljh-user-env tljh-proxy tljh-archive-keyring tljh"
-bin="$CARGO_TARGET_DIR/release"
+# Apart from what is built for other ends: these programs name no folder of the builder.
+programs="$CARGO_TARGET_DIR/packages"
+bin="$programs/release"
 
 ensure_cargo_deb() {
     tool="$cache/tools/bin/cargo-deb"
@@ -56,6 +58,20 @@ fill() {
         -e "s|@SITE@|/opt/tljh/hub/lib/python$python/site-packages|g; s|@PYTHON@|$python|g"
 }
 
+# What the staged programs and libraries link to, in the fewest relations. cargo-deb's own `$auto` asks file by
+# file, so it repeats libc6, and is silent about libraries beside others of the package and about libgcc-s1.
+shared_libraries() {
+    mkdir -p "$crate/debian" "$root/DEBIAN"
+    : > "$crate/debian/control"
+    find "$root" -type f | while read -r file; do
+        [ "$(head -c 4 "$file" | tr -d '\0')" != "$(printf '\177ELF')" ] || printf '%s\0' "$file"
+    done > "$crate/elf"
+    if [ -s "$crate/elf" ]; then
+        (cd "$crate" && xargs -0 dpkg-shlibdeps --warnings=0 -O -S"$root" < elf) | sed -n 's/^shlibs:Depends=//p'
+    fi
+    rmdir "$root/DEBIAN"
+}
+
 # cargo-deb reads its settings from a crate: one is made for each package and suite.
 build_package() {
     crate="$work/$1"
@@ -74,12 +90,17 @@ build_package() {
     if [ -e "$project/debian/$1/lintian-overrides" ]; then
         install -D -m 644 "$project/debian/$1/lintian-overrides" "$root/usr/share/lintian/overrides/$1"
     fi
+    "$project/packaging/copyright.py" "$1" "$root" > "$work/copyright"
+    install -D -m 644 "$work/copyright" "$root/usr/share/doc/$1/copyright"
+    # One source, no upstream besides it: Policy 12.7 wants this name.
+    gzip -9nc "$work/changelog" > "$work/changelog.gz"
+    install -D -m 644 "$work/changelog.gz" "$root/usr/share/doc/$1/changelog.gz"
+    libraries=$(shared_libraries)
     for script in config templates preinst postinst prerm postrm; do
         [ ! -e "$project/debian/$1/$script" ] || cp -L "$project/debian/$1/$script" "$crate/scripts/"
     done
     (cd "$root" && find . -type l -printf '{ dest = "/%P", link_name = "%l" },\n') > "$crate/links"
     find "$root" -type l -delete
-    # cargo-deb finds the libraries that a program needs (\$auto) in the binaries among its assets.
     {
         cat << END
 [package]
@@ -93,8 +114,6 @@ license = "BSD-3-Clause"
 path = "src/lib.rs"
 [package.metadata.deb]
 maintainer = "The Littlest JupyterHub packagers <packagers@tljh.invalid>"
-license-file = ["$project/debian/copyright", "0"]
-changelog = "$work/changelog"
 maintainer-scripts = "scripts"
 assets = [
     { source = "root/**/*", dest = "/" },
@@ -102,15 +121,26 @@ END
         # Links are named one by one: cargo-deb wants the targets of those that it finds itself to exist here.
         sed 's/^/    /' "$crate/links"
         echo ']'
-        fill < "$project/debian/$1/package.toml"
+        fill < "$project/debian/$1/package.toml" | sed "s/@LIBRARIES@/$libraries/"
     } > "$crate/Cargo.toml"
     "$cargo_deb" deb --quiet --no-build --no-strip --manifest-path "$crate/Cargo.toml" \
         --deb-version "$full_version" --output "$out/" >&2
 }
 
+# The minimal systems to build in, and the folders under dist, serve one run at a time. The lock is held by
+# flock itself (--close): a gpg-agent that outlives this run must not keep it.
+if [ -z "${TLJH_DEBS_LOCKED:-}" ]; then
+    mkdir -p "$cache"
+    TLJH_DEBS_LOCKED=1 exec flock --close "$cache/debs.lock" "$0" "$@"
+fi
 cargo_deb=$(ensure_cargo_deb)
 say "building the programs"
-(cd "$project" && cargo build --quiet --release --locked --workspace --bins)
+(
+    cd "$project"
+    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates \
+        --remap-path-prefix=$project=/tljh" \
+        cargo build --quiet --release --locked --workspace --bins --target-dir "$programs"
+)
 
 for suite in $suites; do
     full_version=$version$(suite_suffix "$suite")

@@ -32,7 +32,11 @@ fi
 
 say "building the hub's environment and collecting wheels for $suite (Python $python)"
 work="$cache/environments/.$suite-$key.$$"
-trap 'for at in build cache/uv proc; do umount "$root/$at" 2>/dev/null || true; done; rm -rf "$work"' EXIT
+leave() {
+    for at in build cache/uv proc; do umount "$root/$at" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap leave EXIT
 rm -rf "$work" "$root/opt/tljh"
 mkdir -p "$work" "$cache/uv-cache" "$root/build" "$root/cache/uv" "$root/opt/tljh"
 cp "$uv" "$work/uv"
@@ -76,7 +80,11 @@ grep -v '^#' "$project/packaging/hub-env/prune.txt" | while read -r pattern; do
 done
 rm -f "$hub"/bin/activate* "$hub"/bin/*.bat "$hub"/bin/cull_idle_servers.py
 find "$hub" -type d -empty -delete
-rm -rf "$hub/lib64" "$hub/.lock" "$hub/.gitignore" "$hub/CACHEDIR.TAG"
+rm -rf "${hub:?}/lib64" "$hub/.lock" "$hub/.gitignore" "$hub/CACHEDIR.TAG"
+# Modules are imported, never run: a first line for the shell would name an interpreter that nobody has.
+find "$site" -name '*.py' -exec sed -i '1{/^#!/d}' {} +
+# What only a debugger reads is a third of the compiled modules.
+find "$site" -name '*.so*' -exec strip --strip-unneeded {} +
 # Never looked at again by Python: dpkg owns source and bytecode together.
 in_root "/usr/bin/python$python" -m compileall -q -j 2 --invalidation-mode unchecked-hash \
     "/opt/tljh/hub/lib/python$python/site-packages" > "$work/compile.log" || true

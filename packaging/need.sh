@@ -3,6 +3,7 @@
 set -eu
 
 missing=
+# shellcheck disable=SC2013 # one name a line, without blanks
 for package in $(cat "$@" | grep -v '^#' | sort -u); do
     dpkg-query --show --showformat '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
         missing="$missing $package"
