@@ -216,7 +216,7 @@ fn create(
     }
     let home = paths.homes().join(account.as_str());
     match fs::symlink_metadata(&home) {
-        Ok(metadata) if !is_kept_home(&metadata) && !(group_is_ours && metadata.uid() >= 1000) => {
+        Ok(metadata) if !(is_kept_home(&metadata) || group_is_ours && metadata.uid() >= 1000) => {
             return Err(AccountError::ForeignHome {
                 home,
                 uid: metadata.uid(),
