@@ -14,7 +14,6 @@ export TLJH_CACHE ?= /var/cache/tljh
 export CARGO_TARGET_DIR ?= $(TLJH_CACHE)/target
 # Debian's own interpreter, which has the Debian packages that the tests use.
 PYTHON := /usr/bin/python3
-PYTEST := $(PYTHON) -m pytest -q -p no:cacheprovider
 export PYTHONDONTWRITEBYTECODE := 1
 SUITE ?= bookworm
 PORT ?= 8080
@@ -32,9 +31,9 @@ run: repo
 stop:
 	@$(PYTHON) -m tests.machines.run stop
 
-test: check repo
+test: repo
 	@packaging/need.sh $(TEST_NEEDS)
-	tests/run.sh
+	@tests/run.py
 
 check:
 	cargo test --quiet --locked --workspace
@@ -50,7 +49,7 @@ bench: repo
 	@packaging/need.sh $(TEST_NEEDS) tests/bench/apt-packages.txt
 	@$(PYTHON) -m tests.bench
 
-lint:
+lint: debs
 	@packaging/need.sh $(TEST_NEEDS) packaging/lint-apt-packages.txt
 	packaging/lint.sh
 

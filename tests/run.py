@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""Runs every test, from unit to browser, and ends with counted totals.
+
+    tests/run.py [GROUP...]      all groups by default; `tests/run.py --list` names them
+
+`SUITES` chooses the Debian releases of the tests on machines. The groups of one stage run side by side;
+what each printed comes when it ends.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUITES = os.environ.get("SUITES", "bookworm trixie").split()
+TARGET = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
+PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
+
+# What cargo and pytest print at the end of a run.
+COUNTS = re.compile(r"(\d+) (passed|failed|skipped|ignored|errors?)\b")
+CARGO = re.compile(r"^test result: .*$", re.MULTILINE)
+PYTEST_END = re.compile(r"^(?:=+ )?((?:\d+ \w+(?:, )?)+ in [\d.]+s.*)$", re.MULTILINE)
+
+
+def pytest(folder, **environment):
+    return [*PYTEST, f"tests/{folder}"], environment
+
+
+def stages():
+    """Groups by stage: name -> (command, environment)."""
+    yield {"rust": (["cargo", "test", "--quiet", "--locked", "--workspace"], {})}
+    yield {
+        "package": pytest("package"),
+        "lifecycle": pytest("lifecycle"),
+        "repository": pytest("repo"),
+        "proxy": pytest("proxy", TLJH_PROXY=f"{TARGET}/release/tljh-proxy"),
+        "machines": pytest("machines"),
+    }
+    yield {f"system-{suite}": pytest("system", SUITES=suite) for suite in SUITES}
+
+
+def count(output):
+    """(passed, failed, skipped) as the runners' closing lines say."""
+    totals = dict.fromkeys(("passed", "failed", "skipped"), 0)
+    for line in CARGO.findall(output) + PYTEST_END.findall(output):
+        for number, what in COUNTS.findall(line):
+            what = {"ignored": "skipped", "error": "failed", "errors": "failed"}.get(what, what)
+            totals[what] += int(number)
+    return totals
+
+
+def run(name, command, environment):
+    began = time.monotonic()
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, text=True, errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )
+    totals = count(done.stdout)
+    if done.returncode and not totals["failed"]:
+        totals["failed"] = 1
+    seconds = time.monotonic() - began
+    print(f"--- {name}: {' '.join(command)}\n{done.stdout.rstrip()}\n", flush=True)
+    return name, totals, seconds
+
+
+def main(wanted):
+    every = [name for stage in stages() for name in stage]
+    if wanted == ["--list"]:
+        print(*every, sep="\n")
+        return 0
+    unknown = set(wanted) - set(every)
+    if unknown:
+        print(f"error: no such group of tests: {' '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    rows = []
+    for stage in stages():
+        groups = {name: how for name, how in stage.items() if not wanted or name in wanted}
+        if not groups:
+            continue
+        print(f"running {', '.join(groups)}", flush=True)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            rows += pool.map(lambda item: run(item[0], *item[1]), groups.items())
+    for name, totals, seconds in rows:
+        print(f"{name:<18}{totals['passed']:>5} passed{totals['failed']:>4} failed"
+              f"{totals['skipped']:>4} skipped{seconds:>7.0f} s")
+    total = {what: sum(row[1][what] for row in rows) for what in ("passed", "failed", "skipped")}
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    return 1 if total["failed"] or not total["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
