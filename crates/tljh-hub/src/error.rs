@@ -7,6 +7,8 @@ use tljh_machine::account::AccountError;
 use tljh_machine::files::FileError;
 use tljh_machine::registry::RegistryError;
 use tljh_settings::SettingsError;
+use tljh_settings::edit::EditError;
+use tljh_settings::store::StoreError;
 use tljh_terminal::{Hinted, RenderError};
 
 /// A failed operation of `tljh-hub`.
@@ -21,6 +23,12 @@ pub enum HubError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The configuration cannot be changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An administrator cannot be added to the configuration.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -72,6 +80,8 @@ impl Hinted for HubError {
         match self {
             Self::Account(error) => error.hint(),
             Self::Settings(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Edit(error) => error.hint(),
             Self::File(error) if error.is_disk_full() => Some(
                 "free some space (`df -h` shows where), then run `sudo dpkg --configure -a`".into(),
             ),

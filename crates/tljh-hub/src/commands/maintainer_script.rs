@@ -29,7 +29,7 @@ pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), Hu
             configure(
                 paths,
                 &SystemRunner,
-                &Answers::parse(&text),
+                &Answers::parse(&text, is_reconfigured()),
                 previous.is_some(),
             )
         }
@@ -41,6 +41,11 @@ pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), Hu
         Action::Remove => services::ensure_removed(paths, &SystemRunner),
         Action::Nothing => Ok(()),
     }
+}
+
+/// Whether dpkg-reconfigure(8) runs the script.
+fn is_reconfigured() -> bool {
+    std::env::var("DEBCONF_RECONFIGURE").is_ok_and(|value| value == "1")
 }
 
 /// Brings the machine into the state of an installed tljh, whatever state it is in.

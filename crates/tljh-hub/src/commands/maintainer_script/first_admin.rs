@@ -7,7 +7,8 @@ use handlebars::Handlebars;
 use serde_json::json;
 use tljh_machine::{Invocation, Paths, Runner, files};
 use tljh_settings::Settings;
-use tljh_terminal::Secret;
+use tljh_settings::store::Store;
+use tljh_terminal::{Hinted, Secret, render_error};
 
 use crate::error::HubError;
 
@@ -16,11 +17,13 @@ use crate::error::HubError;
 pub struct Answers {
     admins: Vec<String>,
     password: Option<Secret>,
+    /// Whether an administrator was asked again, by dpkg-reconfigure.
+    asked_again: bool,
 }
 
 impl Answers {
     /// Reads postinst's two lines: names separated by blanks or commas, and a password.
-    pub fn parse(text: &str) -> Self {
+    pub fn parse(text: &str, asked_again: bool) -> Self {
         let mut lines = text.lines();
         let admins = lines
             .next()
@@ -33,7 +36,11 @@ impl Answers {
             .next()
             .filter(|password| !password.is_empty())
             .map(Secret::new);
-        Self { admins, password }
+        Self {
+            admins,
+            password,
+            asked_again,
+        }
     }
 }
 
@@ -52,6 +59,15 @@ pub fn ensure(paths: &Paths, runner: &dyn Runner, answers: &Answers) -> Result<(
         };
         let text = render_configuration(&admins)?;
         files::write_atomically(&path, text.as_bytes(), 0o600)?;
+    } else if answers.asked_again
+        && let Err(error) = add_admins(paths, &answers.admins)
+    {
+        // As below: the administrator's to mend.
+        log::warn!(
+            "{}",
+            render_error(&error, error.hint().as_deref()).trim_end()
+        );
+        return Ok(());
     }
     let settings = match Settings::load(&path) {
         Ok(settings) => settings,
@@ -88,6 +104,16 @@ pub fn ensure(paths: &Paths, runner: &dyn Runner, answers: &Answers) -> Result<(
         paths.initial_admin_password().display()
     );
     Ok(())
+}
+
+/// Adds names to `users.admin`; what else the file says, and how, stays.
+fn add_admins(paths: &Paths, names: &[String]) -> Result<(), HubError> {
+    Store::new(paths.config_yaml()).edit(|document| {
+        for name in names {
+            document.add_item(&["users", "admin"], &json!(name))?;
+        }
+        Ok(())
+    })
 }
 
 fn render_configuration(admins: &[String]) -> Result<String, HubError> {
@@ -189,7 +215,7 @@ mod tests {
             0,
             "admin\n",
         );
-        ensure(&paths, &runner, &Answers::parse("\n\n")).unwrap();
+        ensure(&paths, &runner, &Answers::parse("\n\n", false)).unwrap();
         assert_eq!(
             Settings::load(&paths.config_yaml()).unwrap().users.admin,
             ["admin"]
@@ -216,7 +242,12 @@ mod tests {
     fn preseeded_admins_get_the_preseeded_password_and_no_file() {
         let (_root, paths) = machine();
         let runner = Recorder::default();
-        ensure(&paths, &runner, &Answers::parse("Ada, grace\nhunter22\n")).unwrap();
+        ensure(
+            &paths,
+            &runner,
+            &Answers::parse("Ada, grace\nhunter22\n", false),
+        )
+        .unwrap();
         assert_eq!(
             Settings::load(&paths.config_yaml()).unwrap().users.admin,
             ["ada", "grace"]
@@ -234,10 +265,36 @@ mod tests {
     fn an_existing_configuration_is_never_written() {
         let (_root, paths) = machine();
         std::fs::write(paths.config_yaml(), "users: {admin: [eve]}\n").unwrap();
-        ensure(&paths, &Recorder::default(), &Answers::parse("ada\n\n")).unwrap();
+        ensure(
+            &paths,
+            &Recorder::default(),
+            &Answers::parse("ada\n\n", false),
+        )
+        .unwrap();
         assert_eq!(
             std::fs::read_to_string(paths.config_yaml()).unwrap(),
             "users: {admin: [eve]}\n"
+        );
+    }
+
+    #[test]
+    fn asked_again_names_are_added_to_those_that_are_there() {
+        let (_root, paths) = machine();
+        std::fs::write(paths.config_yaml(), "# mine\nusers:\n  admin: [eve]\n").unwrap();
+        ensure(
+            &paths,
+            &Recorder::default(),
+            &Answers::parse("ada eve\n\n", true),
+        )
+        .unwrap();
+        assert_eq!(
+            Settings::load(&paths.config_yaml()).unwrap().users.admin,
+            ["eve", "ada"]
+        );
+        assert!(
+            std::fs::read_to_string(paths.config_yaml())
+                .unwrap()
+                .starts_with("# mine\n")
         );
     }
 
