@@ -82,9 +82,8 @@ impl Hinted for HubError {
             Self::Settings(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Edit(error) => error.hint(),
-            Self::File(error) if error.is_disk_full() => Some(
-                "free some space (`df -h` shows where), then run `sudo dpkg --configure -a`".into(),
-            ),
+            Self::Registry(error) => error.hint(),
+            Self::File(error) => error.hint(),
             Self::Exec { .. } => Some("run `sudo apt install --reinstall tljh-hub`".into()),
             Self::UserEnvironment(_) => {
                 Some("when that is mended, run `sudo dpkg --configure -a`".into())

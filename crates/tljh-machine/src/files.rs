@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid};
-use tljh_terminal::Secret;
+use tljh_terminal::{Hinted, Secret};
 
 /// A file or folder could not be brought into the wanted state.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,18 @@ pub struct FileError {
     source: std::io::Error,
 }
 
+impl Hinted for FileError {
+    fn hint(&self) -> Option<String> {
+        if self.is_permission_denied() {
+            Some("run the same command with `sudo`".into())
+        } else if self.is_disk_full() {
+            Some("free some space (`df -h` shows where), then run the same command again".into())
+        } else {
+            None
+        }
+    }
+}
+
 impl FileError {
     /// Whether the file system is full.
     pub fn is_disk_full(&self) -> bool {
@@ -25,6 +37,11 @@ impl FileError {
             self.source.kind(),
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
         )
+    }
+
+    /// Whether another user, root as a rule, would have been allowed.
+    pub fn is_permission_denied(&self) -> bool {
+        self.source.kind() == std::io::ErrorKind::PermissionDenied
     }
 
     /// The file or folder.

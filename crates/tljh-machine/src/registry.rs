@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+use tljh_terminal::Hinted;
 
 use crate::account::AccountName;
 use crate::files::{self, FileError};
@@ -60,6 +61,15 @@ pub enum RegistryError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl Hinted for RegistryError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::Lock { .. } | Self::Damaged { .. } => None,
+        }
+    }
 }
 
 /// The registry, locked as long as this value lives.

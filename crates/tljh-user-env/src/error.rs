@@ -87,6 +87,7 @@ impl Hinted for UserEnvError {
                 "run `sudo rm {}` and `sudo tljh-user-env ensure`",
                 path.display()
             )),
+            Self::File(error) => error.hint(),
             Self::Incomplete { .. } => Some("run `sudo tljh-user-env ensure`".into()),
             Self::Command(_) => {
                 Some("run `sudo tljh-user-env ensure` again once that is mended".into())

@@ -125,7 +125,8 @@ impl Hinted for AccountError {
             )),
             Self::Taken { .. } => Some("give the new person another hub name".into()),
             Self::NoSuchGroup { group } => Some(format!("run `sudo groupadd -- {group}`")),
-            _ => None,
+            Self::Registry(error) => error.hint(),
+            Self::Vanished { .. } | Self::Home { .. } | Self::Command(_) => None,
         }
     }
 }
