@@ -37,7 +37,7 @@ def stages():
         "package": pytest("package"),
         "lifecycle": pytest("lifecycle"),
         "repository": pytest("repo"),
-        "proxy": pytest("proxy", TLJH_PROXY=f"{TARGET}/release/tljh-proxy"),
+        "proxy": pytest("proxy", TLJH_PROXY=f"{TARGET}/packages/release/tljh-proxy"),
         "machines": pytest("machines"),
     }
     yield {f"system-{suite}": pytest("system", SUITES=suite) for suite in SUITES}
