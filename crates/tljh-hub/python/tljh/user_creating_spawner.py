@@ -16,6 +16,7 @@ from tljh.hooks import plugin_manager
 
 ACCOUNT_DEADLINE = 660
 SYSTEMCTL_DEADLINE = 20
+RUNNING = ("active", "activating", "reloading", "deactivating")
 
 
 class AccountRefused(Exception):
@@ -24,6 +25,17 @@ class AccountRefused(Exception):
     def __init__(self, reason):
         super().__init__(reason)
         self.jupyterhub_message = reason
+
+
+class ServerFailed(Exception):
+    """The server ended as soon as it was started; shown on the spawn page."""
+
+    def __init__(self, unit):
+        super().__init__(f"{unit}.service failed")
+        self.jupyterhub_message = (
+            f"The server ended as soon as it was started. An administrator sees why with: "
+            f"sudo journalctl --unit {unit}"
+        )
 
 
 class UnknownState(Exception):
@@ -47,8 +59,8 @@ async def run(*command, deadline):
     return process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace")
 
 
-async def unit_is_running(unit):
-    """Whether ``unit`` is active or about to be.
+async def unit_state(unit):
+    """What systemd says of ``unit``: its ActiveState, such as ``active``, ``inactive`` or ``failed``.
 
     :raises UnknownState: systemd could not be asked.
     """
@@ -56,10 +68,9 @@ async def unit_is_running(unit):
         "systemctl", "show", "--property=ActiveState", "--value", "--", f"{unit}.service",
         deadline=SYSTEMCTL_DEADLINE,
     )
-    state = state.strip()
-    if code != 0 or not state:
+    if code != 0 or not state.strip():
         raise UnknownState(problem.strip() or f"systemctl ended with exit code {code}")
-    return state in ("active", "activating", "reloading", "deactivating")
+    return state.strip()
 
 
 def unit_name(account, server_name):
@@ -87,6 +98,8 @@ class UserCreatingSpawner(SystemdSpawner):
         help="System group to the hub users who join it.",
     ).tag(config=True)
 
+    starting = False
+
     async def start(self):
         account = await self.ensure_account()
         self.unit_name = unit_name(account["account"], self.name)
@@ -98,7 +111,11 @@ class UserCreatingSpawner(SystemdSpawner):
             self.unit_extra_properties = {"MemorySwapMax": "0", **self.unit_extra_properties}
         if account["created"]:
             plugin_manager().hook.tljh_new_user_create(username=account["account"])
-        return await super().start()
+        self.starting = True
+        try:
+            return await super().start()
+        finally:
+            self.starting = False
 
     async def ensure_account(self):
         """The account's name, numbers and home, as ``tljh-hub account ensure`` tells them."""
@@ -123,7 +140,7 @@ class UserCreatingSpawner(SystemdSpawner):
 
         async def asked():
             try:
-                answer["running"] = await unit_is_running(self.unit_name)
+                answer["state"] = await unit_state(self.unit_name)
             except UnknownState as problem:
                 answer["problem"] = problem
                 return False
@@ -137,4 +154,7 @@ class UserCreatingSpawner(SystemdSpawner):
                 self.user.name, self.unit_name, answer["problem"],
             )
             return None
-        return None if answer["running"] else 1
+        if self.starting and answer["state"] == "failed":
+            # SystemdSpawner would ask again until its time-out.
+            raise ServerFailed(self.unit_name)
+        return None if answer["state"] in RUNNING else 1

@@ -1,0 +1,56 @@
+"""The spawner: what it makes of a systemd that does not answer, and of a server that cannot start."""
+
+import itertools
+
+import pytest
+
+from tests.machines.hub_client import HubClient
+from tests.machines.places import wait_for
+
+PASSWORD = "a first password"
+NUMBERS = itertools.count(1)
+SINGLE_USER = "/opt/tljh/user/bin/jupyterhub-singleuser"
+
+
+@pytest.fixture
+def student(shared, teacher):
+    name = f"pupil{next(NUMBERS)}"
+    teacher.add_user(name)
+    client = HubClient(shared.url, name).login(PASSWORD)
+    yield client
+    if client.server():
+        client.stop_server()
+    teacher.api("DELETE", f"users/{name}")
+
+
+def test_systemd_that_cannot_be_asked_is_not_taken_for_a_stopped_server(shared, student):
+    student.start_server()
+    kernel = student.start_kernel()
+    kernel.run("held = 42")
+    shared.run("mount --bind /bin/false /usr/bin/systemctl")
+    try:
+        wait_for(
+            lambda: f"Could not ask systemd about jupyter-{student.name}" in shared.journal("-u", "jupyterhub"),
+            120, "the hub finds that systemd does not answer", 1,
+        )
+    finally:
+        shared.run("umount /usr/bin/systemctl")
+    assert student.server_ready()
+    assert kernel.run("print(held)") == "42\n"
+
+
+def test_server_that_ends_at_once_is_reported_with_the_command_that_tells_why(shared, student):
+    shared.run(f"mv {SINGLE_USER} {SINGLE_USER}.away")
+    try:
+        answer = student.request("POST", f"/hub/api/users/{student.name}/server", {})
+    finally:
+        shared.run(f"mv {SINGLE_USER}.away {SINGLE_USER}")
+    assert answer.status == 500, answer.text
+    assert f"sudo journalctl --unit jupyter-{student.name}" in answer.text
+    student.start_server()
+
+
+def test_server_that_was_stopped_in_systemd_is_noticed_by_the_hub(shared, student):
+    student.start_server()
+    shared.run(f"systemctl stop jupyter-{student.name}.service")
+    wait_for(lambda: student.server() is None, 90, "the hub notices", 1)
