@@ -67,7 +67,9 @@ shared_libraries() {
         [ "$(head -c 4 "$file" | tr -d '\0')" != "$(printf '\177ELF')" ] || printf '%s\0' "$file"
     done > "$crate/elf"
     if [ -s "$crate/elf" ]; then
-        (cd "$crate" && xargs -0 dpkg-shlibdeps --warnings=0 -O -S"$root" < elf) | sed -n 's/^shlibs:Depends=//p'
+        (cd "$crate" && xargs -0 dpkg-shlibdeps --warnings=0 -O -S"$root" < elf > libraries 2> libraries.log) ||
+            die "$1: $(cat "$crate/libraries.log")"
+        sed -n 's/^shlibs:Depends=//p' "$crate/libraries"
     fi
     rmdir "$root/DEBIAN"
 }
@@ -95,7 +97,7 @@ build_package() {
     # One source, no upstream besides it: Policy 12.7 wants this name.
     gzip -9nc "$work/changelog" > "$work/changelog.gz"
     install -D -m 644 "$work/changelog.gz" "$root/usr/share/doc/$1/changelog.gz"
-    libraries=$(shared_libraries)
+    libraries=$(shared_libraries "$1")
     for script in config templates preinst postinst prerm postrm; do
         [ ! -e "$project/debian/$1/$script" ] || cp -L "$project/debian/$1/$script" "$crate/scripts/"
     done
