@@ -82,9 +82,10 @@ build_package() {
     : > "$crate/src/lib.rs"
     stage < "$project/debian/$1/install"
     if [ "$1" = tljh-hub ]; then
-        # Byte-compiled like the rest of the environment, by the suite's Python.
+        # Byte-compiled like the rest of the environment, by the suite's Python; never what a test left in the checkout.
+        rm -rf "$build_root/tmp/tljh" "$root/opt/tljh/hub/lib/python$python/site-packages/tljh/__pycache__"
         cp -a "$root/opt/tljh/hub/lib/python$python/site-packages/tljh" "$build_root/tmp/tljh"
-        chroot "$build_root" "/usr/bin/python$python" -m compileall -q --invalidation-mode unchecked-hash \
+        env PYTHONHASHSEED=0 chroot "$build_root" "/usr/bin/python$python" -m compileall -q --invalidation-mode unchecked-hash \
             -s /tmp -p "/opt/tljh/hub/lib/python$python/site-packages" /tmp/tljh
         rm -rf "$root/opt/tljh/hub/lib/python$python/site-packages/tljh"
         mv "$build_root/tmp/tljh" "$root/opt/tljh/hub/lib/python$python/site-packages/tljh"
@@ -92,8 +93,7 @@ build_package() {
     if [ -e "$project/debian/$1/lintian-overrides" ]; then
         install -D -m 644 "$project/debian/$1/lintian-overrides" "$root/usr/share/lintian/overrides/$1"
     fi
-    "$project/packaging/copyright.py" "$1" "$root" > "$work/copyright"
-    install -D -m 644 "$work/copyright" "$root/usr/share/doc/$1/copyright"
+    "$project/packaging/copyright.py" "$1" "$root" > "$crate/copyright"
     # One source, no upstream besides it: Policy 12.7 wants this name.
     gzip -9nc "$work/changelog" > "$work/changelog.gz"
     install -D -m 644 "$work/changelog.gz" "$root/usr/share/doc/$1/changelog.gz"
@@ -110,12 +110,13 @@ name = "$1"
 version = "0.0.0"
 edition = "2024"
 description = "$(cat "$project/debian/$1/description")"
-license = "BSD-3-Clause"
+license-file = "copyright"
 [workspace]
 [lib]
 path = "src/lib.rs"
 [package.metadata.deb]
 maintainer = "The Littlest JupyterHub packagers <packagers@tljh.invalid>"
+license-file = ["copyright", "0"]
 maintainer-scripts = "scripts"
 assets = [
     { source = "root/**/*", dest = "/" },
