@@ -1,0 +1,75 @@
+"""Maintainer scripts, debconf's questions and sudo's rules."""
+
+import re
+
+import pytest
+
+from tests.package.debs import NAMES
+
+SUDOERS = "/etc/sudoers.d/jupyterhub-admins"
+UPSTREAM = {
+    "its installer's log": "/opt/tljh/installer.log",
+    "its proxy": "/opt/tljh/hub/bin/traefik",
+}
+
+
+def test_every_script_stops_at_its_first_error_and_parses(debs, system):
+    for deb in debs.values():
+        for name in ("config", "preinst", "postinst", "prerm", "postrm"):
+            text = deb.script(name)
+            if text:
+                assert text.startswith("#!/bin/sh\n"), f"{deb.name} {name}"
+                assert "\nset -e\n" in text, f"{deb.name} {name}"
+                system.run("sh", "-n", f"/var/lib/dpkg/info/{deb.name}.{name}") if name != "config" else None
+
+
+def test_scripts_that_dpkg_may_run_without_our_programs_call_none(debs):
+    """preinst, and postrm on removal, run while no file of ours is unpacked (Policy 6.5)."""
+    for deb in debs.values():
+        for name in ("preinst", "postrm", "config"):
+            commands = re.sub(r"<< 'END'.*?^END$|^\s*#.*$|echo .*$", "", deb.script(name), flags=re.DOTALL | re.MULTILINE)
+            assert not re.search(r"(?:^|[;&|(]\s*)\s*tljh-(?:hub|config|user-env|proxy)\s", commands, re.MULTILINE)
+
+
+def test_sudo_accepts_the_rules(system):
+    system.run("visudo", "--check", "--strict", f"--file={SUDOERS}")
+
+
+def test_sudo_rs_accepts_the_rules(suite, system):
+    if suite == "bookworm":
+        pytest.skip("bookworm has no sudo-rs")
+    visudo = system.run("sh", "-c", "dpkg -L sudo-rs | grep -E 's?bin/.*visudo' | head -n 1").stdout.strip()
+    told = system.run(visudo, "--check", f"--file={SUDOERS}")
+    assert "error" not in (told.stdout + told.stderr).lower()
+
+
+def test_debconf_loads_the_questions_with_their_defaults(debs, bare_system):
+    (bare_system.root / "tmp/templates").write_text(debs["tljh"].script("templates"))
+    bare_system.run("debconf-loadtemplate", "tljh", "/tmp/templates")
+    told = bare_system.run("sh", "-c", "echo GET tljh/admins | debconf-communicate; echo GET tljh/purge-homes | debconf-communicate;"
+                           " echo METAGET tljh/admin-password type | debconf-communicate").stdout
+    assert told.splitlines() == ["0 admin", "0 false", "0 password"]
+
+
+def test_every_package_that_meets_upstreams_files_has_the_refusal(debs):
+    """tljh-archive-keyring alone puts nothing where upstream's installer does."""
+    for name in NAMES:
+        assert ("made by upstream's TLJH installer" in debs[name].script("preinst")) == (name != "tljh-archive-keyring")
+
+
+@pytest.mark.parametrize("sign", UPSTREAM)
+def test_an_installation_of_upstream_is_refused_before_anything_is_touched(debs, bare_system, sign):
+    at = bare_system.root / UPSTREAM[sign].lstrip("/")
+    at.parent.mkdir(parents=True)
+    at.write_text("upstream's\n")
+    before = sorted((bare_system.root / "opt").rglob("*"))
+    for name in ("tljh-hub", "tljh-config", "tljh-proxy", "tljh"):
+        told = bare_system.unpack(debs[name], check=False)
+        assert told.returncode != 0
+        assert "`/opt/tljh` was made by upstream's TLJH installer; nothing was changed" in told.stderr
+        assert "hint: " in told.stderr
+        state = bare_system.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", name, check=False)
+        assert state.stdout in ("", "not-installed")
+    assert sorted((bare_system.root / "opt").rglob("*")) == before
+    assert at.read_text() == "upstream's\n"
+    assert not (bare_system.root / "usr/bin/tljh-hub").exists()
