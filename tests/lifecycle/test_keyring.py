@@ -53,6 +53,8 @@ class Tree:
 
     def write(self, name, text):
         (self.root / name).write_text(text)
+        if os.geteuid() == 0:
+            os.chown(self.root / name, NOBODY, NOBODY)
 
 
 @pytest.fixture(params=suites())
