@@ -1,6 +1,6 @@
 #!/bin/sh
 # lint.sh: what can be judged without running anything: form, licences, scripts and packages.
-# Runs every check, names those that failed, and ends with 1 if there was one.
+# Packages are those of SUITES (default: bookworm trixie) in dist/debs. Runs every check, names those that failed, and ends with 1 if there was one.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -59,13 +59,20 @@ python() {
 }
 
 packages() {
-    if ! ls dist/debs/*/*.deb > /dev/null 2>&1; then
+    found=
+    for suite in ${SUITES:-bookworm trixie}; do
+        for deb in dist/debs/"$suite"/*.deb; do
+            [ ! -e "$deb" ] || found="$found $deb"
+        done
+    done
+    if [ -z "$found" ]; then
         say "error: no packages in \`dist/debs\`"
         say "hint: run \`make debs\`"
         return 1
     fi
     # Everything not overridden in a package, by its name and for a reason given there, fails.
-    printf '%s\0' dist/debs/*/*.deb |
+    # shellcheck disable=SC2086 # names without blanks
+    printf '%s\0' $found |
         xargs -0 -n 1 -P "$(nproc)" lintian --profile debian --fail-on warning --tag-display-limit 0 --allow-root
 }
 
