@@ -8,7 +8,9 @@ What is measured how, on a machine that was booted for the run:
 - "tljh" is the rest of apt-get's run; in it "environment" goes from the first file of the user environment
   to its stamp, by their times on disk, and "services" from the moment when systemd starts the hub to the
   first login page. These two run side by side, so the parts do not add up;
-- the total ends when apt-get has ended and the login page is served, whichever comes last.
+- "page served" goes from apt-get's start to the first login page;
+- "total" ends when apt-get has ended and the login page is served, whichever comes last, so that everything
+  is ready, the user environment included. The targets are held against this one.
 """
 
 import os
@@ -24,7 +26,7 @@ from tests.machines.places import wait_for
 from .figures import Figure, against_peer, against_target, print_heading, print_rows, spread
 
 ARCHIVES = "/var/cache/apt/archives"
-STEPS = ("apt and unpack", "other packages", "tljh", "environment", "services", "total", "bare unpack")
+STEPS = ("apt and unpack", "other packages", "tljh", "environment", "services", "page served", "total", "bare unpack")
 
 
 def machine_with_packages(suite, repository):
@@ -71,6 +73,7 @@ def measure_installation(machine):
         "tljh": ended - ours,
         "environment": stamp - first,
         "services": served - int(started) / 1e6,
+        "page served": served - began,
         "total": max(ended, served) - began,
     }
 
@@ -136,9 +139,12 @@ def measure(suite, repository, runs):
     rows = [(step, *(f"{value:.1f}" for value in values), spread(values)) for step, values in steps.items()]
     print_rows(("seconds", *(f"run {run + 1}" for run in range(runs)), "least / median"), rows)
     total, unpack = median(steps["total"]), median(steps["bare unpack"])
+    served = median(steps["page served"])
     figures = [
-        against_target("installation to login page", total, 20, "s"),
-        against_peer("installation to login page", total, unpack, "s", "bare unpack", limit=2),
+        against_target("installation, all ready", total, 20, "s"),
+        against_peer("installation, all ready", total, unpack, "s", "bare unpack", limit=2),
+        against_target("installation, login page served", served, 20, "s"),
+        against_peer("installation, login page served", served, unpack, "s", "bare unpack", limit=2),
     ]
     figures += [
         Figure(f"- {step}", f"{median(steps[step]):.1f} s", "share of the total", f"{median(steps[step]) / total:.2f}", "-")

@@ -167,7 +167,7 @@ def measure_once(pid, port, seconds):
     requests = int(re.search(r"(\d+) requests in", loaded)[1])
     return {
         "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", loaded)[1]),
-        "p99": milliseconds(re.search(r"99%\s+(\S+)", loaded)[1]),
+        "p99": milliseconds(re.search(r"^ +99% +(\S+)", loaded, re.M)[1]),
         "processor": used * 1e6 / max(requests, 1),
         "errors": int(errors[1]) if errors else 0,
     }
