@@ -1,6 +1,8 @@
 #!/bin/sh
 # lint.sh: what can be judged without running anything: form, licences, scripts and packages.
-# Packages are those of SUITES (default: bookworm trixie) in dist/debs. Runs every check, names those that failed, and ends with 1 if there was one.
+# Runs every check, names those that failed, and ends with 1 if there was one.
+#
+# SUITES  whose packages in dist/debs are judged (default: bookworm trixie)
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
