@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .places import CACHE, locked
+from .places import CACHE, locked, unmount_below
 
 PACKAGES = (
     "systemd systemd-sysv libpam-systemd dbus udev sudo python3 ca-certificates curl "
@@ -65,6 +65,8 @@ def ensure_base(suite, extra=()):
 
 def make_base(suite, packages, tree):
     partial = tree.with_name(tree.name + ".partial")
+    # An mmdebstrap that was killed leaves /proc and /sys of the host mounted there.
+    unmount_below(partial)
     shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     sources = [f"deb {site} {suite}{pocket} main" for site, pocket in mirrors()]

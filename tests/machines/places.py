@@ -5,6 +5,7 @@ Nothing here is inside the checkout but `dist`, which git ignores.
 
 import fcntl
 import os
+import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,3 +51,11 @@ def wait_for(condition, deadline=30.0, what=None, interval=0.1):
             what = what or getattr(condition, "__name__", "condition")
             raise TimeoutError(f"{what}: not true after {deadline} s") from last
         time.sleep(interval)
+
+
+def unmount_below(directory):
+    """Unmount all under `directory`, so that removing it removes nothing else."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed(mounts):
+        if Path(mount).is_relative_to(directory):
+            subprocess.run(["umount", "-l", mount], check=False)

@@ -7,11 +7,10 @@ are named by pid and start time, so that a reused pid is never taken for them.
 import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 from .network import Wire
-from .places import CACHE, STATE, locked, wait_for
+from .places import CACHE, STATE, locked, unmount_below, wait_for
 
 CGROUPS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd")
 
@@ -72,13 +71,6 @@ def end_machine(pid):
         wait_for(lambda: process_mark(pid) is None, 20, f"end of process {pid}")
     except TimeoutError:
         os.kill(pid, signal.SIGKILL)
-
-
-def unmount_below(directory):
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for mount in reversed(mounts):
-        if Path(mount).is_relative_to(directory):
-            subprocess.run(["umount", "-l", mount], check=False)
 
 
 def remove_group(group):
