@@ -126,7 +126,10 @@ END
         echo ']'
         fill < "$project/debian/$1/package.toml" | sed "s/@LIBRARIES@/$libraries/"
     } > "$crate/Cargo.toml"
-    "$cargo_deb" deb --quiet --no-build --no-strip --manifest-path "$crate/Cargo.toml" \
+    # Wheels are compressed already: xz takes a minute more for nothing, here and in unpacking.
+    compression=xz
+    [ "$1" != tljh-user-env ] || compression=gz
+    "$cargo_deb" deb --quiet --no-build --no-strip --compress-type "$compression" --manifest-path "$crate/Cargo.toml" \
         --deb-version "$full_version" --output "$out/" >&2
 }
 
