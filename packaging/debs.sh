@@ -9,6 +9,7 @@ umask 022
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+cargo_deb_version=3.8.0
 suites=${SUITES:-bookworm trixie}
 version=$(package_version)
 packages="tljh-hub tljh-config tljh-user-env tljh-proxy tljh-archive-keyring tljh"
@@ -18,8 +19,8 @@ bin="$programs/release"
 
 ensure_cargo_deb() {
     tool="$cache/tools/bin/cargo-deb"
-    if [ "$("$tool" --version 2>/dev/null)" != 3.8.0 ]; then
-        cargo install --quiet --locked --version 3.8.0 --root "$cache/tools" cargo-deb >&2
+    if [ "$("$tool" --version 2>/dev/null)" != "$cargo_deb_version" ]; then
+        cargo install --quiet --locked --version "$cargo_deb_version" --root "$cache/tools" cargo-deb >&2
     fi
     printf '%s\n' "$tool"
 }
@@ -126,11 +127,32 @@ END
         echo ']'
         fill < "$project/debian/$1/package.toml" | sed "s/@LIBRARIES@/$libraries/"
     } > "$crate/Cargo.toml"
-    # Wheels are compressed already: xz takes a minute more for nothing, here and in unpacking.
-    compression=xz
-    [ "$1" != tljh-user-env ] || compression=gz
-    "$cargo_deb" deb --quiet --no-build --no-strip --compress-type "$compression" --manifest-path "$crate/Cargo.toml" \
-        --deb-version "$full_version" --output "$out/" >&2
+    # Wheels are compressed already: anything better takes minutes for nothing.
+    compression="--compress-type xz"
+    [ "$1" != tljh-user-env ] || compression="--compress-type gz --fast"
+    # Packing takes longer than everything before it, and most packages are those of the last run.
+    kept="$cache/debs/$(content_key "$compression").deb"
+    if [ ! -e "$kept" ]; then
+        mkdir -p "$cache/debs"
+        # shellcheck disable=SC2086 # options
+        "$cargo_deb" deb --quiet --no-build --no-strip $compression \
+            --manifest-path "$crate/Cargo.toml" --deb-version "$full_version" --output "$kept.$$" >&2
+        mv "$kept.$$" "$kept"
+        find "$cache/debs" -name '*.deb' -mtime +7 -delete
+    fi
+    touch "$kept"
+    cp "$kept" "$out/$1_${full_version}_$(dpkg --print-architecture).deb"
+}
+
+# What a package is made of, as a hash: every name, mode and content, and how it is packed.
+content_key() {
+    {
+        echo "$cargo_deb_version $1 $full_version"
+        cd "$crate"
+        find . -path ./debian -prune -o -type f ! -name elf ! -name 'libraries*' -printf '%p %m\n' | LC_ALL=C sort
+        find . -path ./debian -prune -o -type f ! -name elf ! -name 'libraries*' -print0 | LC_ALL=C sort -z |
+            xargs -0 sha256sum
+    } | sha256sum | cut -c1-32
 }
 
 # The minimal systems to build in, and the folders under dist, serve one run at a time. The lock is held by
@@ -143,8 +165,8 @@ cargo_deb=$(ensure_cargo_deb)
 say "building the programs"
 (
     cd "$project"
-    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates \
-        --remap-path-prefix=$project=/tljh" \
+    # Not the checkout's own path, which cargo names relatively: another checkout can use what this one built.
+    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates" \
         cargo build --quiet --release --locked --workspace --bins --target-dir "$programs"
 )
 
