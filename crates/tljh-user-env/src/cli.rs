@@ -32,7 +32,7 @@ pub struct Cli {
 pub enum Command {
     /// Make the environment from the wheels of this package, unless there is one
     Ensure,
-    /// Byte-compile the environment, so that servers start faster
+    /// Byte-compile the environment, so that servers start faster, and remove what its making left
     Compile,
     /// Tell whether there is an environment, and its Python
     Status {

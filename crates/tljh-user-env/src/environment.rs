@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::unistd::{Gid, Uid};
 use serde::{Deserialize, Serialize};
-use tljh_machine::{Invocation, Paths, Runner, files};
+use tljh_machine::{CommandError, Invocation, Paths, Runner, files};
 
 use crate::bundle::Bundle;
 use crate::error::UserEnvError;
@@ -121,8 +121,9 @@ impl Environment {
         })
     }
 
-    /// Byte-compiles what is not yet, so that servers, which may not write here, start faster. Files that
-    /// are no valid Python are left out.
+    /// What can wait until people see the login page: removes the unpacked wheels, and byte-compiles the
+    /// environment, so that servers, which may not write here, start faster. Files that are no valid
+    /// Python are left out.
     ///
     /// # Errors
     /// There is no complete environment, or Python did not run.
@@ -132,14 +133,15 @@ impl Environment {
                 path: self.path.clone(),
             });
         };
-        let invocation = Invocation::new(self.python())
+        let _ = fs::remove_dir_all(self.cache());
+        let compile = Invocation::new(self.python())
             .args(["-m", "compileall", "-q", "-q", "-j", "0"])
             .arg(self.path.join("lib"))
             .deadline(INSTALL_DEADLINE);
-        // Exit code 1 is compileall's for files with syntax errors, of which templates have some.
-        match runner.output(&invocation)?.code {
-            Some(0 | 1) => Ok(()),
-            _ => Ok(runner.run(&invocation).map(drop)?),
+        match runner.run(&compile) {
+            // compileall's exit code for files with syntax errors, of which templates have some.
+            Err(CommandError::Failed { code: Some(1), .. }) => Ok(()),
+            other => Ok(other.map(drop)?),
         }
     }
 
@@ -188,7 +190,7 @@ impl Environment {
     }
 
     fn build(&self, runner: &dyn Runner, bundle: &Bundle) -> Result<String, UserEnvError> {
-        let cache = self.path.join(".uv-cache");
+        let cache = self.cache();
         let uv = |arguments: &[&str]| {
             Invocation::new(bundle.uv())
                 .args(arguments)
@@ -225,9 +227,8 @@ impl Environment {
             .arg("--requirements")
             .arg(bundle.requirements()),
         )?;
-        let _ = fs::remove_dir_all(&cache);
-        // What uv leaves for itself; its lock is writable by everybody.
-        for leftover in [".lock", ".gitignore", "CACHEDIR.TAG"] {
+        // What uv leaves for itself; its locks are writable by everybody.
+        for leftover in [".lock", ".uv-cache/.lock", ".gitignore", "CACHEDIR.TAG"] {
             files::ensure_absent(&self.path.join(leftover))?;
         }
         self.ensure_user_site(runner)?;
@@ -237,6 +238,11 @@ impl Environment {
                 .args(["-c", "import platform; print(platform.python_version())"]),
         )?;
         Ok(told.stdout.trim().to_string())
+    }
+
+    /// Where uv unpacks the wheels before it links their files into place.
+    fn cache(&self) -> PathBuf {
+        self.path.join(".uv-cache")
     }
 
     fn python(&self) -> PathBuf {
