@@ -4,6 +4,7 @@
 //! somebody else: an account, group or home that we did not record is refused.
 
 mod ensure;
+mod home;
 mod name;
 
 pub use ensure::{Account, AccountError, Rights, ensure_account};
