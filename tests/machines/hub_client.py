@@ -99,7 +99,7 @@ class HubClient:
     def server_path(self, server=""):
         return f"users/{self.quoted}/servers/{server}" if server else f"users/{self.quoted}/server"
 
-    def start_server(self, server="", deadline=60):
+    def start_server(self, server="", deadline=150):
         """Start a server and wait until it answers; AssertionError with the reason if it cannot."""
         self.api("POST", self.server_path(server), {})
         wait_for(lambda: self.server_ready(server), deadline, f"server of {self.name}", 0.3)
@@ -111,7 +111,7 @@ class HubClient:
         state = self.server(server)
         return bool(state and state["ready"])
 
-    def stop_server(self, server="", deadline=60):
+    def stop_server(self, server="", deadline=120):
         self.api("DELETE", self.server_path(server))
         wait_for(lambda: self.server(server) is None, deadline, f"end of {self.name}'s server", 0.3)
 

@@ -91,7 +91,10 @@ fn spawner(settings: &Settings) -> Value {
     json!({
         "cpu_limit": settings.limits.cpu,
         "default_url": settings.user_environment.default_app.url(),
+        // JupyterHub's own 30 s are too few where a whole class logs in at once on a small server.
+        "http_timeout": 120,
         "mem_limit": settings.limits.memory.map(tljh_settings::Memory::bytes),
+        "start_timeout": 120,
     })
 }
 
