@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 
-from jupyterhub.utils import exponential_backoff
+from jupyterhub.utils import can_connect, exponential_backoff
 from systemdspawner import SystemdSpawner
 from traitlets import Dict, List, Unicode
 
@@ -113,9 +113,27 @@ class UserCreatingSpawner(SystemdSpawner):
             plugin_manager().hook.tljh_new_user_create(username=account["account"])
         self.starting = True
         try:
-            return await super().start()
+            where = await super().start()
+            await self.wait_until_it_listens(*where)
+            return where
         finally:
             self.starting = False
+
+    async def wait_until_it_listens(self, ip, port):
+        """Wait for the server's port; a server that ends before is reported at once.
+
+        JupyterHub alone would wait for a page of it until ``http_timeout``.
+        """
+
+        async def listens():
+            if await self.poll() is not None:
+                raise ServerFailed(self.unit_name)
+            return can_connect(ip, port)
+
+        await exponential_backoff(
+            listens, f"{self.unit_name}.service does not listen on port {port}", start_wait=0.2, max_wait=1,
+            timeout=self.start_timeout,
+        )
 
     async def ensure_account(self):
         """The account's name, numbers and home, as ``tljh-hub account ensure`` tells them."""
