@@ -127,9 +127,9 @@ END
         echo ']'
         fill < "$project/debian/$1/package.toml" | sed "s/@LIBRARIES@/$libraries/"
     } > "$crate/Cargo.toml"
-    # Wheels are compressed already: anything better takes minutes for nothing.
+    # Wheels are compressed already: more than gzip (cargo-deb itself takes zopfli) is minutes for nothing.
     compression="--compress-type xz"
-    [ "$1" != tljh-user-env ] || compression="--compress-type gz --fast"
+    [ "$1" != tljh-user-env ] || compression="--compress-type gz --compress-system --fast"
     # Packing takes longer than everything before it, and most packages are those of the last run.
     kept="$cache/debs/$(content_key "$compression").deb"
     if [ ! -e "$kept" ]; then
