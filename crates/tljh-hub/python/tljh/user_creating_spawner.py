@@ -34,7 +34,7 @@ class ServerFailed(Exception):
         super().__init__(f"{unit}.service failed")
         self.jupyterhub_message = (
             f"The server ended as soon as it was started. An administrator sees why with: "
-            f"sudo journalctl --unit {unit}"
+            f"sudo journalctl --unit {unit} --unit jupyterhub"
         )
 
 
@@ -172,7 +172,9 @@ class UserCreatingSpawner(SystemdSpawner):
                 self.user.name, self.unit_name, answer["problem"],
             )
             return None
-        if self.starting and answer["state"] == "failed":
-            # SystemdSpawner would ask again until its time-out.
+        if answer["state"] in RUNNING:
+            return None
+        if self.starting:
+            # SystemdSpawner would ask again until its time-out; systemd-run returns with the unit active.
             raise ServerFailed(self.unit_name)
-        return None if answer["state"] in RUNNING else 1
+        return 1
