@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITES = os.environ.get("SUITES", "bookworm trixie").split()
-TARGET = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
+TARGET = os.environ.get("CARGO_TARGET_DIR") or os.environ.get("TLJH_CACHE", "/var/cache/tljh") + "/target"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
 
 # What cargo and pytest print at the end of a run.
