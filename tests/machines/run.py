@@ -31,7 +31,8 @@ def start():
     STATE.mkdir(parents=True, exist_ok=True)
     keeper = subprocess.Popen(
         [sys.executable, "-m", "tests.machines.run", "keep", port],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
     )
     for line in keeper.stdout:
         if line.strip() == READY:
@@ -80,7 +81,9 @@ def keep(port):
         say("\nmake stop ends it")
         say(READY)
         # The reader has gone; what happens later has nobody to be told.
-        sys.stdout = open(os.devnull, "w")
+        nobody = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nobody, sys.stdout.fileno())
+        os.dup2(nobody, sys.stderr.fileno())
         while True:
             client, _ = listener.accept()
             threading.Thread(target=forward, args=(client, machine.address), daemon=True).start()
