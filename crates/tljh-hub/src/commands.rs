@@ -5,8 +5,6 @@ mod maintainer_script;
 mod render;
 mod run;
 
-pub use render::{PROXY_API_ADDRESS, PROXY_API_PORT};
-
 use clap::CommandFactory;
 use tljh_machine::Paths;
 

@@ -2,13 +2,10 @@
 
 use serde_json::{Map, Value, json};
 use tljh_machine::Paths;
+use tljh_machine::services::{HUB_PORT, LOOPBACK, PROXY_API_PORT};
 use tljh_settings::{Cull, Settings};
 use tljh_terminal::Secret;
 
-use crate::commands::{PROXY_API_ADDRESS, PROXY_API_PORT};
-
-/// Port of the hub itself, on loopback; upstream's.
-const HUB_PORT: u16 = 15001;
 /// Snippets of packages, loaded before the administrator's.
 const VENDOR_SNIPPETS: &str = "/usr/share/tljh/jupyterhub_config.d";
 
@@ -57,12 +54,12 @@ fn hub(settings: &Settings, paths: &Paths) -> Value {
     }
     json!({
         "authenticator_class": settings.auth.class,
-        "bind_url": format!("http://127.0.0.1:{}{}", settings.http.port, settings.base_url),
+        "bind_url": format!("http://{LOOPBACK}:{}{}", settings.http.port, settings.base_url),
         "cleanup_proxy": false,
         "cleanup_servers": false,
         "cookie_secret_file": state.join("jupyterhub_cookie_secret"),
         "db_url": format!("sqlite:///{}", state.join("jupyterhub.sqlite").display()),
-        "hub_ip": "127.0.0.1",
+        "hub_ip": LOOPBACK,
         "hub_port": HUB_PORT,
         "load_roles": roles,
         "services": services,
@@ -73,7 +70,7 @@ fn hub(settings: &Settings, paths: &Paths) -> Value {
 
 fn proxy(token: &Secret) -> Value {
     json!({
-        "api_url": format!("http://{PROXY_API_ADDRESS}:{PROXY_API_PORT}"),
+        "api_url": format!("http://{LOOPBACK}:{PROXY_API_PORT}"),
         "auth_token": token.expose(),
         "should_start": false,
     })

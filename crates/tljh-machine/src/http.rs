@@ -1,12 +1,10 @@
 //! Asking services of this machine over HTTP, on loopback, whatever `http_proxy` says.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Deadline of one question.
 const ONE_ANSWER: Duration = Duration::from_secs(5);
-/// Pause between two questions.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// The status with which `path` is answered on `port` of `address` (loopback where it is empty or not an
 /// address of its own), redirects not followed; `None` if nobody answers.
@@ -32,20 +30,6 @@ pub fn status(address: &str, port: u16, path: &str) -> Option<u16> {
         .call()
         .ok()?;
     Some(answer.status().as_u16())
-}
-
-/// Asks until the answer is 200; false once `deadline` has passed.
-pub fn wait_until_ok(address: &str, port: u16, path: &str, deadline: Duration) -> bool {
-    let end = Instant::now() + deadline;
-    loop {
-        if status(address, port, path) == Some(200) {
-            return true;
-        }
-        if Instant::now() >= end {
-            return false;
-        }
-        std::thread::sleep(PAUSE);
-    }
 }
 
 #[cfg(test)]

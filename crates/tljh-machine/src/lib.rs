@@ -13,9 +13,12 @@ pub mod paths;
 pub mod ports;
 pub mod recorder;
 pub mod registry;
+pub mod services;
 pub mod systemd;
+mod wait;
 
 pub use command::{CommandError, Invocation, Output, Runner, SystemRunner};
 pub use paths::Paths;
 pub use recorder::Recorder;
 pub use systemd::Systemd;
+pub use wait::wait_for;

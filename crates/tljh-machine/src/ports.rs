@@ -1,7 +1,5 @@
 //! Which process holds a TCP port.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use procfs::net::{TcpState, tcp, tcp6};
 use procfs::process::{FDTarget, all_processes};
 
@@ -14,11 +12,6 @@ pub struct Holder {
     pub pid: i32,
     /// The systemd service that it belongs to, such as `nginx.service`.
     pub service: Option<String>,
-}
-
-/// Whether nobody listens on `port`, tried by binding it on all IPv4 addresses.
-pub fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
 }
 
 /// The process that listens on `port`; `None` if nobody does, or `/proc` does not tell (another user's
@@ -52,6 +45,8 @@ pub fn holder(port: u16) -> Option<Holder> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
     use super::*;
 
     #[test]
@@ -59,7 +54,6 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         assert_eq!(holder(port).unwrap().pid, std::process::id().cast_signed());
-        assert!(!is_free(port));
         drop(listener);
         assert_eq!(holder(port), None);
     }

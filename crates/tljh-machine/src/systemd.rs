@@ -138,15 +138,6 @@ impl<'a> Systemd<'a> {
             .map(drop)
     }
 
-    /// Whether `unit` is started at boot.
-    ///
-    /// # Errors
-    /// systemctl could not be run.
-    pub fn is_enabled(&self, unit: &str) -> Result<bool, CommandError> {
-        let asked = Invocation::new("systemctl").args(["is-enabled", "--quiet", "--", unit]);
-        Ok(self.runner.output(&asked)?.code == Some(0))
-    }
-
     /// What `unit` does now.
     ///
     /// # Errors

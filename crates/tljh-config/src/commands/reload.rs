@@ -1,9 +1,10 @@
 //! `tljh-config reload [hub|proxy]`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tljh_machine::services::{HUB_PORT, HUB_UNIT, PROXY_UNIT};
 use tljh_machine::systemd::UnitState;
-use tljh_machine::{Runner, SystemRunner, Systemd, http};
+use tljh_machine::{Runner, SystemRunner, Systemd, http, wait_for};
 use tljh_settings::{Settings, check};
 
 use super::edit::warn_if_unused;
@@ -11,9 +12,6 @@ use super::{Target, print, require_root};
 use crate::cli::Component;
 use crate::error::Error;
 
-/// The hub's own port on loopback.
-const HUB_PORT: u16 = 15001;
-const PAUSE: Duration = Duration::from_millis(100);
 const JOURNAL_LINES: usize = 20;
 
 /// Checks the configuration, restarts the component and waits until it answers.
@@ -50,8 +48,8 @@ struct Reload<'a> {
 impl Reload<'_> {
     fn apply(&self, component: Component, settings: &Settings) -> Result<(), Error> {
         let (unit, port) = match component {
-            Component::Hub => ("jupyterhub.service", self.hub_port),
-            Component::Proxy => ("tljh-proxy.service", settings.http.port),
+            Component::Hub => (HUB_UNIT, self.hub_port),
+            Component::Proxy => (PROXY_UNIT, settings.http.port),
         };
         let systemd = Systemd::new(self.runner);
         let journal = || systemd.journal(unit, JOURNAL_LINES);
@@ -75,22 +73,20 @@ impl Reload<'_> {
                 http::status(&settings.http.address, port, &settings.base_url).is_some()
             }
         };
-        let deadline = Instant::now() + Duration::from_secs(self.seconds);
-        loop {
-            // "Could not ask" is not "stopped": only a unit that systemd calls failed ends the wait.
-            let state = systemd.state(unit).ok();
-            if state == Some(UnitState::Active) && answers() {
-                return Ok(());
-            }
-            if state == Some(UnitState::Failed) || Instant::now() >= deadline {
-                return Err(Error::NoAnswer {
-                    unit,
-                    port,
-                    seconds: self.seconds,
-                    journal: journal(),
-                });
-            }
-            std::thread::sleep(PAUSE);
+        // "Could not ask" is not "stopped": only a unit that systemd calls failed ends the wait.
+        let ended = || match systemd.state(unit).ok()? {
+            UnitState::Active => answers().then_some(true),
+            UnitState::Failed => Some(false),
+            UnitState::Changing | UnitState::Inactive => None,
+        };
+        match wait_for(Duration::from_secs(self.seconds), ended) {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(Error::NoAnswer {
+                unit,
+                port,
+                seconds: self.seconds,
+                journal: journal(),
+            }),
         }
     }
 }

@@ -1,15 +1,11 @@
 //! `tljh-hub render proxy`: the proxy may not read the configuration, so it gets its part of it.
 
 use serde_json::json;
+use tljh_machine::services::{LOOPBACK, PROXY_API_PORT};
 use tljh_machine::{Paths, files};
 use tljh_settings::Settings;
 
 use crate::error::HubError;
-
-/// Address and port of the proxy's REST API, which only the hub uses.
-pub const PROXY_API_ADDRESS: &str = "127.0.0.1";
-/// See [`PROXY_API_ADDRESS`].
-pub const PROXY_API_PORT: u16 = 15002;
 
 /// Writes the proxy's settings. They outlive a configuration that cannot be read, so that the proxy starts
 /// with what worked before.
@@ -23,7 +19,7 @@ pub fn proxy(paths: &Paths) -> Result<(), HubError> {
     let rendered = json!({
         "http_address": settings.http.address,
         "http_port": settings.http.port,
-        "api_address": PROXY_API_ADDRESS,
+        "api_address": LOOPBACK,
         "api_port": PROXY_API_PORT,
     });
     Ok(files::write_atomically(

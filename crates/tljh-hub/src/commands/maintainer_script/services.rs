@@ -5,15 +5,14 @@
 
 use std::time::Duration;
 
+use tljh_machine::services::{HUB_UNIT as HUB, PROXY_UNIT as PROXY};
 use tljh_machine::systemd::UnitState;
-use tljh_machine::{Invocation, Paths, Runner, Systemd, files, http, ports};
+use tljh_machine::{Invocation, Paths, Runner, Systemd, files, http, ports, wait_for};
 use tljh_settings::Settings;
 use tljh_terminal::{Hinted, render_error};
 
 use crate::error::HubError;
 
-const HUB: &str = "jupyterhub.service";
-const PROXY: &str = "tljh-proxy.service";
 /// Holds every user server and nothing else.
 const USER_SERVERS: &str = "tljh-users.slice";
 const COMPILATION: &str = "tljh-user-env-compile.service";
@@ -82,7 +81,8 @@ pub fn finish(paths: &Paths, runner: &dyn Runner) {
     }
     let page = format!("{}hub/login", settings.base_url);
     log::info!("waiting for the login page ...");
-    if http::wait_until_ok(&settings.http.address, port, &page, LOGIN_PAGE_DEADLINE) {
+    let served = || (http::status(&settings.http.address, port, &page)? == 200).then_some(());
+    if wait_for(LOGIN_PAGE_DEADLINE, served).is_some() {
         log::info!("JupyterHub is ready at {}", public_url(&settings, runner));
         return;
     }
