@@ -91,8 +91,9 @@ pub enum Command {
     },
     /// Apply the configuration: restart a component and wait until it answers
     ///
-    /// A configuration with wrong values is refused before anything is restarted. Users' servers keep
-    /// running.
+    /// A configuration with wrong values, or one that the hub's Python cannot load, is refused before
+    /// anything is restarted. If the component does not answer afterwards, the last configuration that
+    /// worked is put back and applied. Users' servers keep running.
     #[command(
         after_long_help = "Examples:\n  sudo tljh-config reload\n  sudo tljh-config reload proxy"
     )]
@@ -101,6 +102,31 @@ pub enum Command {
         #[arg(value_enum, default_value_t)]
         component: Component,
         /// Seconds to wait until it answers
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
+        /// Keep a configuration that does not work, and leave the component as it is
+        #[arg(long)]
+        no_rollback: bool,
+    },
+    /// List the configurations that were applied and worked, newest first; the last 20 are kept
+    #[command(after_long_help = "Example:\n  sudo tljh-config history")]
+    History {
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to a configuration that worked, and apply it
+    ///
+    /// Without a number, changes of the file that were not applied are undone; if there are none, the
+    /// configuration before the present one comes back. What was in the file is kept beside it as
+    /// `config.yaml.before-rollback`.
+    #[command(
+        after_long_help = "Examples:\n  sudo tljh-config rollback\n  sudo tljh-config rollback 12"
+    )]
+    Rollback {
+        /// Its number in `tljh-config history`
+        number: Option<u64>,
+        /// Seconds to wait until each component answers
         #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
         timeout: u64,
     },

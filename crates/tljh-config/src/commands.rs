@@ -1,10 +1,13 @@
 //! One module for each subcommand, and what they share.
 
 pub mod add_item;
+pub mod deep;
 mod edit;
+pub mod history;
 pub mod reload;
 pub mod remove_item;
 pub mod render_docs;
+pub mod rollback;
 pub mod set;
 pub mod show;
 pub mod unset;
@@ -12,6 +15,7 @@ pub mod unset;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
+use tljh_machine::files;
 use tljh_settings::store::Store;
 
 use crate::cli::Cli;
@@ -52,6 +56,18 @@ impl Target {
             require_root()?;
         }
         Ok(&self.store)
+    }
+}
+
+impl Target {
+    /// Keeps `text` in a private file beside the configuration, with `suffix` after its name.
+    fn set_aside(&self, text: &str, suffix: &str) -> Result<PathBuf, Error> {
+        let mut name = self.store.path().as_os_str().to_owned();
+        name.push(".");
+        name.push(suffix);
+        let path = PathBuf::from(name);
+        files::write_atomically(&path, text.as_bytes(), 0o600)?;
+        Ok(path)
     }
 }
 

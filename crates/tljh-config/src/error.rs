@@ -1,12 +1,17 @@
 //! What can go wrong, and the command that helps.
 
+use std::fmt::Display;
 use std::io;
+use std::path::PathBuf;
 
 use tljh_machine::CommandError;
+use tljh_machine::files::FileError;
 use tljh_settings::edit::EditError;
 use tljh_settings::store::StoreError;
 use tljh_settings::{Problem, SettingsError, UnknownKey};
 use tljh_terminal::{Hinted, RenderError};
+
+use crate::commands::deep::Finding;
 
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +88,52 @@ pub enum Error {
         /// The last lines of its log.
         journal: String,
     },
+    /// The hub's Python cannot use the configuration.
+    #[error("the hub cannot use the configuration: {}", listed(findings))]
+    Unloadable {
+        /// What it says; at least one.
+        findings: Vec<Finding>,
+    },
+    /// The hub's Python could not be asked.
+    #[error("could not ask the hub's Python about the configuration")]
+    Deep(#[source] CommandError),
+    /// A new configuration did not work, and an older one does again.
+    #[error(
+        "not applied: configuration {number}, the last one that worked, is back in its place; the one that failed is in `{}`",
+        aside.display()
+    )]
+    RolledBack {
+        /// Number in the history.
+        number: u64,
+        /// Where the failed one is.
+        aside: PathBuf,
+        /// What failed.
+        #[source]
+        cause: Box<Error>,
+    },
+    /// A new configuration did not work, nor did going back.
+    #[error(
+        "not applied, and the last configuration that worked could not be put back: {rollback}"
+    )]
+    RollbackFailed {
+        /// Why going back failed.
+        rollback: Box<Error>,
+        /// What failed at first.
+        #[source]
+        cause: Box<Error>,
+    },
+    /// The history has no such version.
+    #[error("there is no configuration {number} in the history")]
+    NoVersion {
+        /// The number.
+        number: u64,
+    },
+    /// The history has nothing to go back to.
+    #[error("no other configuration has worked before")]
+    NothingEarlier,
+    /// A file beside the configuration, or of the history, could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Standard output is closed.
     #[error("could not print")]
     Print(#[source] io::Error),
@@ -109,12 +160,22 @@ impl Hinted for Error {
             Self::Restart { unit, .. } | Self::NoAnswer { unit, .. } => {
                 Some(format!("see its whole log: `sudo journalctl -u {unit}`"))
             }
+            Self::Unloadable { .. } => {
+                Some("see all of it: `sudo tljh-config check --deep`".to_string())
+            }
+            Self::Deep(_) => Some("run `sudo apt install --reinstall tljh-hub`".to_string()),
+            Self::RolledBack { cause, .. } => cause.hint(),
+            Self::RollbackFailed { rollback, .. } => rollback.hint(),
+            Self::NoVersion { .. } | Self::NothingEarlier => {
+                Some("see which there are: `sudo tljh-config history`".to_string())
+            }
+            Self::File(error) => error.hint(),
             Self::Print(_) | Self::Docs(_) => None,
         }
     }
 }
 
-fn listed(problems: &[Problem]) -> String {
+fn listed(problems: &[impl Display]) -> String {
     problems
         .iter()
         .map(ToString::to_string)

@@ -30,8 +30,14 @@ fn main() -> ExitCode {
         Some(Command::RemoveItem { key_path, value }) => {
             commands::remove_item::run(&target, key_path, value)
         }
-        Some(Command::Reload { component, timeout }) => {
-            commands::reload::run(&target, *component, *timeout)
+        Some(Command::Reload {
+            component,
+            timeout,
+            no_rollback,
+        }) => commands::reload::run(&target, *component, *timeout, !no_rollback),
+        Some(Command::History { json }) => commands::history::run(&target, *json),
+        Some(Command::Rollback { number, timeout }) => {
+            commands::rollback::run(&target, *number, *timeout)
         }
         Some(Command::RenderDocs { folder }) => commands::render_docs::run(folder),
     })

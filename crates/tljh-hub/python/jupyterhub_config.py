@@ -13,6 +13,9 @@ with open(os.environ["TLJH_TRAITS"]) as rendered:
     settings = json.load(rendered)
 for class_name, traits in settings["traits"].items():
     c[class_name].update(traits)
+if "TLJH_RUNNING" in os.environ:
+    with open(os.environ["TLJH_RUNNING"]) as running:
+        c.JupyterHub.template_vars = {"tljh_fallback": json.load(running)["fallback"]}
 c.Authenticator.post_auth_hook = forget_initial_password(settings["initial_admin_password"])
 
 plugin_manager().hook.tljh_custom_jupyterhub_config(c=c)

@@ -31,6 +31,15 @@ pub struct Cli {
 pub enum Command {
     /// Start JupyterHub with the settings of /etc/tljh/config.yaml; for jupyterhub.service
     Run,
+    /// Wait until the hub answers, and remember its configuration as one that works; for jupyterhub.service
+    #[command(hide = true)]
+    Confirm {
+        /// Process number of the hub
+        hub: u32,
+    },
+    /// Have the hub's Python load the configuration on standard input; for tljh-config
+    #[command(hide = true)]
+    CheckTraits,
     /// Linux accounts of hub users
     #[command(subcommand)]
     Account(Account),

@@ -1,9 +1,13 @@
 //! One module for each subcommand.
 
 mod account;
+mod check_traits;
+mod confirm;
 mod maintainer_script;
 mod render;
 mod run;
+
+use std::io::Write as _;
 
 use clap::CommandFactory;
 use tljh_machine::Paths;
@@ -16,6 +20,8 @@ pub fn run(command: Command) -> Result<(), HubError> {
     let paths = Paths::default();
     match command {
         Command::Run => run::run(&paths),
+        Command::Confirm { hub } => confirm::run(&paths, hub),
+        Command::CheckTraits => check_traits::run(&paths),
         Command::Account(Account::Ensure(arguments)) => account::ensure(&paths, &arguments),
         Command::Account(Account::List { json }) => account::list(&paths, json),
         Command::Render(Render::Proxy) => render::proxy(&paths),
@@ -24,4 +30,11 @@ pub fn run(command: Command) -> Result<(), HubError> {
         }
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
     }
+}
+
+/// Writes `text` to standard output.
+fn print(text: &str) -> Result<(), HubError> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(HubError::Print)
 }

@@ -42,8 +42,11 @@ pub enum HubError {
     #[error("could not print")]
     Print(#[source] std::io::Error),
     /// Standard input cannot be read.
-    #[error("could not read the answers to the installation's questions")]
-    Answers(#[source] std::io::Error),
+    #[error("could not read standard input")]
+    Input(#[source] std::io::Error),
+    /// The hub ended, or took too long.
+    #[error("the hub was started and does not answer")]
+    NoAnswer,
     /// JupyterHub did not start.
     #[error("could not start JupyterHub with `{}`", python.display())]
     Exec {

@@ -6,6 +6,8 @@ use tljh_machine::services::{HUB_PORT, LOOPBACK, PROXY_API_PORT};
 use tljh_settings::{Cull, Settings};
 use tljh_terminal::Secret;
 
+/// Pages of ours, which extend JupyterHub's.
+const TEMPLATES: &str = "/usr/share/tljh/templates";
 /// Snippets of packages, loaded before the administrator's.
 const VENDOR_SNIPPETS: &str = "/usr/share/tljh/jupyterhub_config.d";
 
@@ -61,6 +63,7 @@ fn hub(settings: &Settings, paths: &Paths) -> Value {
         "db_url": format!("sqlite:///{}", state.join("jupyterhub.sqlite").display()),
         "hub_ip": LOOPBACK,
         "hub_port": HUB_PORT,
+        "template_paths": [TEMPLATES],
         "load_roles": roles,
         "services": services,
         "spawner_class": "tljh.user_creating_spawner.UserCreatingSpawner",

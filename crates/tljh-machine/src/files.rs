@@ -145,6 +145,14 @@ pub fn read_optional(path: &Path) -> Result<Option<String>, FileError> {
     }
 }
 
+/// Reads a text file.
+///
+/// # Errors
+/// It is absent or cannot be read.
+pub fn read(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(failed("read", path))
+}
+
 /// The entries of a folder, sorted.
 ///
 /// # Errors

@@ -8,11 +8,13 @@
 pub mod account;
 pub mod command;
 pub mod files;
+pub mod history;
 pub mod http;
 pub mod paths;
 pub mod ports;
 pub mod recorder;
 pub mod registry;
+pub mod running;
 pub mod services;
 pub mod systemd;
 mod wait;

@@ -95,6 +95,21 @@ impl Paths {
         self.at("var/lib/tljh/removed")
     }
 
+    /// Configurations that worked.
+    pub fn configuration_history(&self) -> PathBuf {
+        self.at("var/lib/tljh/config-history")
+    }
+
+    /// The text of the configuration that the hub was started with.
+    pub fn running_configuration(&self) -> PathBuf {
+        self.at("run/tljh/config.yaml")
+    }
+
+    /// What is known of the configuration that the hub was started with.
+    pub fn running(&self) -> PathBuf {
+        self.at("run/tljh/running.json")
+    }
+
     /// `/run/tljh`: rendered settings.
     pub fn runtime(&self) -> PathBuf {
         self.at("run/tljh")

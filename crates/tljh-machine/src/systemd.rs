@@ -1,6 +1,6 @@
 //! systemd, asked and told through systemctl and journalctl.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::command::{CommandError, Invocation, Runner};
 use crate::paths::Paths;
@@ -84,12 +84,13 @@ impl<'a> Systemd<'a> {
         }
     }
 
-    /// Stops and starts `unit`.
+    /// Stops and starts `unit`, and waits for it, `deadline` at most.
     ///
     /// # Errors
     /// It did not come back.
-    pub fn restart(&self, unit: &str) -> Result<(), CommandError> {
-        self.systemctl(&["restart", "--", unit])
+    pub fn restart(&self, unit: &str, deadline: Duration) -> Result<(), CommandError> {
+        let restart = Invocation::new("systemctl").args(["restart", "--", unit]);
+        self.runner.run(&restart.deadline(deadline)).map(drop)
     }
 
     /// Stops and starts `unit`, without waiting for it.
@@ -158,9 +159,31 @@ impl<'a> Systemd<'a> {
         })
     }
 
-    /// The last `count` lines that `unit` logged since it was last started; empty where there is no journal.
-    pub fn journal(&self, unit: &str, count: usize) -> String {
-        let asked = Invocation::new("journalctl").args([
+    /// How often systemd has started `unit` again, since somebody last asked for a start.
+    ///
+    /// # Errors
+    /// systemd could not be asked.
+    pub fn restarts(&self, unit: &str) -> Result<u32, CommandError> {
+        let asked = Invocation::new("systemctl").args([
+            "show",
+            "--property=NRestarts",
+            "--value",
+            "--",
+            unit,
+        ]);
+        Ok(self
+            .runner
+            .run(&asked)?
+            .stdout
+            .trim()
+            .parse()
+            .unwrap_or_default())
+    }
+
+    /// The last `count` lines that `unit` logged, since `since` if it is given; empty where there is no
+    /// journal.
+    pub fn journal(&self, unit: &str, count: usize, since: Option<SystemTime>) -> String {
+        let mut asked = Invocation::new("journalctl").args([
             "--unit",
             unit,
             "--lines",
@@ -168,6 +191,9 @@ impl<'a> Systemd<'a> {
             "--no-pager",
             "--output=cat",
         ]);
+        if let Some(since) = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
+            asked = asked.arg(format!("--since=@{}", since.as_secs()));
+        }
         self.runner
             .output(&asked)
             .map(|output| output.stdout)

@@ -143,6 +143,18 @@ impl Store {
         Ok(result)
     }
 
+    /// Replaces the whole text, whatever it is, under the lock.
+    ///
+    /// # Errors
+    /// The file cannot be locked or written; it is as it was.
+    pub fn replace(&self, text: &str) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        self.save(text).map_err(|source| StoreError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     fn lock(&self) -> Result<Flock<File>, StoreError> {
         let mut name = self.path.clone().into_os_string();
         name.push(".lock");

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::{Bench, seen};
 
-/// A folder for `PATH` whose systemctl notes that it was called and fails, and whose journalctl has a line.
+/// A folder for `PATH` whose systemctl notes that it was called and fails, and whose journalctl has a line,
+/// and a tljh-hub whose Python finds nothing wrong.
 fn failing_systemd(bench: &Bench) -> String {
     let folder = bench.folder.path().join("bin");
     fs::create_dir(&folder).unwrap();
@@ -22,6 +23,7 @@ fn failing_systemd(bench: &Bench) -> String {
             "journalctl",
             "#!/bin/sh\necho 'the last line of the log'\n".to_string(),
         ),
+        ("tljh-hub", "#!/bin/sh\necho '[]'\n".to_string()),
     ];
     for (name, text) in scripts {
         fs::write(folder.join(name), text).unwrap();
@@ -67,6 +69,7 @@ fn a_unit_that_does_not_restart_is_told_with_the_end_of_its_log() {
             seen,
             format!(
                 "exit 1\n--- out\n--- err\nwarn: unknown key `plugin`; only a plugin can use it\n\
+                 the hub's Python loads the configuration ...\n\
                  restarting `{unit}` and waiting until it answers\n\
                  error: could not restart `{unit}`; the end of its log:\n  the last line of the log\n\
                  caused by: `systemctl restart -- {unit}` failed with exit code 1: Unit is masked.\n\

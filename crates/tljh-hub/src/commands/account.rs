@@ -1,7 +1,6 @@
 //! `tljh-hub account`.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 
 use serde_json::json;
 use tljh_machine::account::{Rights, ensure_account};
@@ -18,28 +17,26 @@ pub fn ensure(paths: &Paths, arguments: &EnsureAccount) -> Result<(), HubError> 
         groups: arguments.groups.iter().cloned().collect::<BTreeSet<_>>(),
     };
     let account = ensure_account(&SystemRunner, paths, &arguments.name, &rights)?;
-    let line = if arguments.json {
-        json!(account).to_string()
+    super::print(&if arguments.json {
+        format!("{}\n", json!(account))
     } else {
-        account.account
-    };
-    writeln!(std::io::stdout(), "{line}").map_err(HubError::Print)
+        format!("{}\n", account.account)
+    })
 }
 
 /// Lists the registry.
 pub fn list(paths: &Paths, as_json: bool) -> Result<(), HubError> {
-    let mut out = std::io::stdout().lock();
-    for (account, record) in Registry::open(paths)?.list()? {
-        if as_json {
-            writeln!(
-                out,
-                "{}",
-                json!({"account": account, "hub_user": record.hub_user, "uid": record.uid})
-            )
-        } else {
-            writeln!(out, "{account}\t{}", record.hub_user.escape_debug())
-        }
-        .map_err(HubError::Print)?;
-    }
-    Ok(())
+    let lines = Registry::open(paths)?
+        .list()?
+        .into_iter()
+        .map(|(account, record)| {
+            if as_json {
+                let record =
+                    json!({"account": account, "hub_user": record.hub_user, "uid": record.uid});
+                format!("{record}\n")
+            } else {
+                format!("{account}\t{}\n", record.hub_user.escape_debug())
+            }
+        });
+    super::print(&lines.collect::<String>())
 }

@@ -25,7 +25,7 @@ pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), Hu
             let mut text = String::new();
             std::io::stdin()
                 .read_to_string(&mut text)
-                .map_err(HubError::Answers)?;
+                .map_err(HubError::Input)?;
             configure(
                 paths,
                 &SystemRunner,

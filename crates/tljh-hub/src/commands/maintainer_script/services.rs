@@ -94,7 +94,7 @@ pub fn finish(paths: &Paths, runner: &dyn Runner) {
     log::warn!(
         "the login page does not answer after {} s; `{unit}` logged last:\n{}\nhint: run `sudo journalctl --unit {unit}`",
         LOGIN_PAGE_DEADLINE.as_secs(),
-        systemd.journal(unit, 10).trim_end()
+        systemd.journal(unit, 10, None).trim_end()
     );
 }
 
