@@ -183,6 +183,10 @@ impl<'a> Systemd<'a> {
     /// The last `count` lines that `unit` logged, since `since` if it is given; empty where there is no
     /// journal.
     pub fn journal(&self, unit: &str, count: usize, since: Option<SystemTime>) -> String {
+        // A service that just ended may have lines on their way.
+        let _ = self
+            .runner
+            .output(&Invocation::new("journalctl").arg("--sync"));
         let mut asked = Invocation::new("journalctl").args([
             "--unit",
             unit,

@@ -346,7 +346,7 @@ mod tests {
         let bench = Bench::new("failed");
         bench
             .recorder
-            .answer("journalctl", 0, "no such authenticator\n");
+            .answer("journalctl --unit", 0, "no such authenticator\n");
         let error = bench.apply(Component::Hub, 1, "", "").unwrap_err();
         assert!(
             error.to_string().contains("no such authenticator"),
