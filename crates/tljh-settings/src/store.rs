@@ -14,6 +14,11 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use tljh_terminal::Hinted;
 
+mod held;
+mod holder;
+
+pub use held::Held;
+
 use crate::edit::Document;
 use crate::error::SettingsError;
 
@@ -37,12 +42,19 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another program held the lock for too long.
-    #[error("another program has held the lock `{}` for {} seconds", path.display(), waited.as_secs())]
+    #[error(
+        "{} has held the lock `{}` for {} seconds",
+        holder.as_deref().unwrap_or("another program"),
+        path.display(),
+        waited.as_secs()
+    )]
     Locked {
         /// The lock file.
         path: PathBuf,
         /// How long this one waited.
         waited: Duration,
+        /// The other program, where it is known.
+        holder: Option<String>,
     },
     /// The new text cannot be written.
     #[error("could not write `{}`; it is unchanged", path.display())]
@@ -169,6 +181,7 @@ impl Store {
                 return Err(StoreError::Locked {
                     path,
                     waited: self.deadline,
+                    holder: holder::holder_of(&file),
                 });
             }
             std::thread::sleep(LOCK_POLL);
