@@ -146,7 +146,7 @@ fn fish_completes_keys_with_their_descriptions() {
 fn zsh_completes_at_the_first_tab() {
     // The loader's own calls, with what it would show printed instead.
     let script = "fpath=($PWD/docs/completions/zsh $fpath)\n\
-                  compdef() { : }\n_describe() { print -rl -- ${(P)argv[-1]} }\n\
+                  compdef() { : }\n_describe() { local name=$argv[-1]; print -rl -- ${(P)name} }\n\
                   autoload -Uz _tljh-config\nwords=(tljh-config set limits.) CURRENT=3\n_tljh-config";
     let Some(offered) = Shell::new().run("zsh", &["-f", "-c"], script) else {
         return;
