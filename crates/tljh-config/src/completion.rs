@@ -16,8 +16,8 @@ use tljh_settings::{KEYS, Kind, Lookup, lookup};
 
 use crate::error::Error;
 
-/// The variable by which a shell asks for candidates.
-const VARIABLE: &str = "COMPLETE";
+/// The variable by which a shell asks for candidates; nobody else sets it.
+pub const VARIABLE: &str = "_TLJH_CONFIG_COMPLETE";
 const PROGRAM: &str = "tljh-config";
 /// More than a configuration with 10,000 users; beyond it the file is not looked at.
 const LARGEST_FILE: u64 = 4 << 20;

@@ -18,7 +18,9 @@ use clap_complete::CompleteEnv;
 use crate::cli::Cli;
 
 fn main() -> ExitCode {
-    CompleteEnv::with_factory(Cli::command).complete();
+    CompleteEnv::with_factory(Cli::command)
+        .var(completion::VARIABLE)
+        .complete();
     let cli = Cli::parse_or_exit();
     tljh_terminal::init_logging(cli.verbosity);
     tljh_terminal::finish(commands::run(&cli))

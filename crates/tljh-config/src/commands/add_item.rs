@@ -5,7 +5,7 @@ use tljh_settings::edit::split_path;
 
 use super::Target;
 use super::change::Change;
-use super::items::{self, item};
+use super::items;
 use crate::cli::ItemArgs;
 use crate::error::Error;
 
@@ -21,12 +21,8 @@ pub fn run(target: &Target, words: &ItemArgs) -> Result<(), Error> {
             let list = Value::Array(vec![name.clone().into()]);
             document.set(&path, &list)?;
         }
-        let mut there = Vec::new();
-        for word in &words.values {
-            if !document.add_item(&path, &item(&path, word))? {
-                there.push(word.as_str());
-            }
-        }
+        let items = items::items(&path, &words.values);
+        let there = document.add_items(&path, &items)?;
         Ok(items::notice(&there, "already in", &words.key_path))
     })
 }

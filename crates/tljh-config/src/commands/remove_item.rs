@@ -5,7 +5,7 @@ use tljh_settings::{Lookup, lookup};
 
 use super::Target;
 use super::change::Change;
-use super::items::{self, item};
+use super::items;
 use crate::cli::ItemArgs;
 use crate::error::Error;
 
@@ -15,15 +15,11 @@ pub fn run(target: &Target, words: &ItemArgs) -> Result<(), Error> {
     change.make(target, |document| {
         let path = split_path(&words.key_path)?;
         let known_list = matches!(lookup(&path), Lookup::Key { kind, .. } if kind.is_list());
-        let mut absent = Vec::new();
-        for word in &words.values {
-            match document.remove_item(&path, &item(&path, word)) {
-                Ok(()) => {}
-                Err(EditError::NoSuchItem { .. }) => absent.push(word.as_str()),
-                Err(EditError::Absent { .. }) if known_list => absent.push(word.as_str()),
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let items = items::items(&path, &words.values);
+        let absent = match document.remove_items(&path, &items) {
+            Err(EditError::Absent { .. }) if known_list => items.iter().collect(),
+            absent => absent?,
+        };
         Ok(items::notice(&absent, "not in", &words.key_path))
     })
 }

@@ -14,3 +14,21 @@ pub(super) fn holder_of(file: &File) -> Option<String> {
     let name = procfs::process::Process::new(pid).ok()?.stat().ok()?.comm;
     Some(format!("`{name}` (process {pid})"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Store;
+
+    #[test]
+    fn who_waits_in_vain_hears_who_holds_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().join("config.yaml")).with_deadline(Duration::ZERO);
+        let held = store.hold().unwrap();
+        let error = store.hold().unwrap_err().to_string();
+        let process = format!("(process {})", std::process::id());
+        assert!(error.contains(&process), "{error}");
+        drop(held);
+    }
+}
