@@ -14,13 +14,13 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use tljh_terminal::Hinted;
 
+use crate::edit::Document;
+use crate::error::SettingsError;
+
 mod held;
 mod holder;
 
 pub use held::Held;
-
-use crate::edit::Document;
-use crate::error::SettingsError;
 
 /// How long an edit waits for another one.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use tljh_settings::edit::{Document, split_path};
-use tljh_settings::{Lines, Lookup, effective, lookup, redact, redact_text};
+use tljh_settings::{KEYS, Lines, Lookup, effective, lookup, redact, redact_text};
 
 use super::get::value_of;
 use super::{Target, print};
@@ -88,14 +88,17 @@ fn origins(
     let mut text = String::new();
     let mut object = Map::new();
     for (path, value) in leaves {
-        // A known key that is `null` has its default, so the file sets it only where it holds a value.
-        let set = document.get(&path).is_some_and(|value| !value.is_null());
+        let key = path.join(".");
+        // A known key that is `null` has its default.
+        let known = KEYS.iter().any(|known| known.name == key);
+        let set = document
+            .get(&path)
+            .is_some_and(|value| !(known && value.is_null()));
         let origin = match lines.line(&path).filter(|_| set) {
             Some(line) => format!("{file}:{line}"),
             None if set => file.to_string(),
             None => "default".to_string(),
         };
-        let key = path.join(".");
         if as_json {
             object.insert(key, json!({"value": value, "origin": origin}));
         } else {
