@@ -65,6 +65,21 @@ def test_completions_load(system, shell, program):
     assert expected in told.stdout.replace("\\", "")
 
 
+@pytest.mark.parametrize("shell", COMPLETIONS)
+def test_keys_of_the_configuration_complete_without_root(system, shell):
+    path = COMPLETIONS[shell].format("tljh-config")
+    complete = {
+        "bash": f". {path}; COMP_WORDS=(tljh-config set limits.) COMP_CWORD=2 COMP_TYPE=9; "
+                "spec=$(complete -p tljh-config); spec=${spec##*-F }; ${spec%% *} tljh-config limits. set; "
+                "printf '%s\\n' ${COMPREPLY[*]}",
+        "zsh": "compdef() { : }; _describe() { local name=$argv[-1]; print -rl -- ${(P)name} }; "
+               "autoload -Uz _tljh-config; words=(tljh-config set limits.) CURRENT=3; _tljh-config",
+        "fish": f"source {path}; complete -C 'tljh-config set limits.'",
+    }[shell]
+    told = system.run(shell, "-c", complete, user="nobody")
+    assert {re.split(r"[:\t]", line)[0] for line in told.stdout.split("\n") if line} == {"limits.memory", "limits.cpu"}
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_manual_page_names_every_subcommand_of_the_help(system, program):
     told = system.run(f"/usr/bin/{program}", "--help").stdout

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use tljh_machine::CommandError;
 use tljh_machine::files::FileError;
@@ -61,6 +62,102 @@ pub enum Error {
         unknown: UnknownKey,
         /// The command that writes it all the same.
         forced: String,
+    },
+    /// The key that is asked for is not known.
+    #[error("{unknown}")]
+    NoSuchKey {
+        /// The key, and what was probably meant.
+        unknown: UnknownKey,
+        /// The command that shows something.
+        instead: String,
+    },
+    /// The value is no JSON. It is not repeated: it may be a secret.
+    #[error("the value for `{key}` is not valid JSON at line {line}, column {column}")]
+    Json {
+        /// Dotted name.
+        key: String,
+        /// Line of the mistake, the first being 1.
+        line: usize,
+        /// Column of the mistake, the first being 1.
+        column: usize,
+    },
+    /// Standard input could not be read.
+    #[error("could not read standard input")]
+    Input(#[source] io::Error),
+    /// The file to merge could not be read.
+    #[error("could not read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The variable that names the editor has an open quote.
+    #[error("`{variable}` is `{value}`, which is no command")]
+    EditorWords {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The editor could not be started.
+    #[error("could not start the editor `{editor}`; nothing is changed")]
+    EditorMissing {
+        /// Its command.
+        editor: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The editor ended with a failure, which counts as giving up.
+    #[error("the editor `{editor}` ended with {status}; the edit is discarded")]
+    EditorFailed {
+        /// Its command.
+        editor: String,
+        /// Its end.
+        status: ExitStatus,
+    },
+    /// The copy for the editor, or the draft, could not be read or written.
+    #[error("could not work on `{}`", path.display())]
+    Draft {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Something that may be another user's lies where the copy or the draft belongs.
+    #[error("`{}` does not belong to this user alone", path.display())]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// Ctrl-C could not be left to the editor.
+    #[error("could not prepare for signals")]
+    Signal(#[source] io::Error),
+    /// The edit was given up.
+    #[error("discarded; `{}` is unchanged", path.display())]
+    Discarded {
+        /// The configuration.
+        path: PathBuf,
+    },
+    /// The edit was put off.
+    #[error("not written; the draft is kept in `{}`", draft.display())]
+    DraftKept {
+        /// The draft.
+        draft: PathBuf,
+        /// The command that goes on with it.
+        again: String,
+    },
+    /// A completion could not be written.
+    #[error("could not write `{}`", path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
     },
     /// A unit could not be restarted.
     #[error("could not restart `{unit}`{}", log_of(journal))]
@@ -170,7 +267,28 @@ impl Hinted for Error {
                 Some("see which there are: `sudo tljh-config history`".to_string())
             }
             Self::File(error) => error.hint(),
-            Self::Print(_) | Self::Docs(_) => None,
+            Self::NoSuchKey { instead, .. } => Some(format!("try `{instead}`")),
+            Self::Json { .. } => Some("see examples: `tljh-config set --help`".to_string()),
+            Self::EditorWords { .. } | Self::EditorMissing { .. } => {
+                Some("name another editor: `sudo EDITOR=nano tljh-config edit`".to_string())
+            }
+            Self::Foreign { path } => Some(format!(
+                "look at it, then move it away: `ls -ld {}`",
+                path.display()
+            )),
+            Self::DraftKept { again, .. } => Some(format!("to go on with it, run `{again}`")),
+            Self::Draft { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run the same command with `sudo` before it".to_string())
+            }
+            Self::Input(_)
+            | Self::Read { .. }
+            | Self::EditorFailed { .. }
+            | Self::Draft { .. }
+            | Self::Signal(_)
+            | Self::Discarded { .. }
+            | Self::Script { .. }
+            | Self::Print(_)
+            | Self::Docs(_) => None,
         }
     }
 }

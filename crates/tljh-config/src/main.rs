@@ -6,39 +6,22 @@
 
 mod cli;
 mod commands;
+mod completion;
+mod difference;
 mod error;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
+use clap_complete::CompleteEnv;
 
-use crate::cli::{Cli, Command};
-use crate::commands::Target;
+use crate::cli::Cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    CompleteEnv::with_factory(Cli::command)
+        .var(completion::VARIABLE)
+        .complete();
+    let cli = Cli::parse_or_exit();
     tljh_terminal::init_logging(cli.verbosity);
-    let target = Target::of(&cli);
-    tljh_terminal::finish(match &cli.command {
-        None => commands::print(&Cli::command().render_help().to_string()),
-        Some(Command::Show) => commands::show::run(&target),
-        Some(Command::Set { key_path, value }) => commands::set::run(&target, key_path, value),
-        Some(Command::Unset { key_path }) => commands::unset::run(&target, key_path),
-        Some(Command::AddItem { key_path, value }) => {
-            commands::add_item::run(&target, key_path, value)
-        }
-        Some(Command::RemoveItem { key_path, value }) => {
-            commands::remove_item::run(&target, key_path, value)
-        }
-        Some(Command::Reload {
-            component,
-            timeout,
-            no_rollback,
-        }) => commands::reload::run(&target, *component, *timeout, !no_rollback),
-        Some(Command::History { json }) => commands::history::run(&target, *json),
-        Some(Command::Rollback { number, timeout }) => {
-            commands::rollback::run(&target, *number, *timeout)
-        }
-        Some(Command::RenderDocs { folder }) => commands::render_docs::run(folder),
-    })
+    tljh_terminal::finish(commands::run(&cli))
 }

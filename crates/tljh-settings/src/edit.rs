@@ -13,6 +13,7 @@ use yaml_edit::Document as Tree;
 use crate::error::SettingsError;
 use crate::yaml::parse_yaml;
 
+mod items;
 mod text;
 
 use text::{Text, find_entry, node_of, set_text, unset_text};

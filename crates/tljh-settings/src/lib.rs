@@ -7,22 +7,28 @@
 
 mod check;
 pub mod edit;
+mod effective;
 mod error;
 mod key;
 mod kind;
+mod lines;
 mod model;
+mod redact;
 mod reference;
 pub mod store;
 mod yaml;
 
 pub use check::{Checked, check};
+pub use effective::effective;
 pub use error::{Problem, SettingsError, UnknownKey};
 pub use key::{Fallback, KEYS, Key, Lookup, lookup};
 pub use kind::{Kind, Memory, Reading};
+pub use lines::Lines;
 pub use model::{
     Auth, Cull, DefaultApp, Http, Https, JsonObject, LetsEncrypt, Limits, Services, Settings, Tls,
     UserEnvironment, Users,
 };
+pub use redact::{MASK, is_secret, redact, redact_text};
 pub use reference::render_reference;
 pub use yaml::parse_yaml;
 

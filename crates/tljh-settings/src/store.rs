@@ -17,6 +17,11 @@ use tljh_terminal::Hinted;
 use crate::edit::Document;
 use crate::error::SettingsError;
 
+mod held;
+mod holder;
+
+pub use held::Held;
+
 /// How long an edit waits for another one.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(5);
@@ -37,12 +42,19 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another program held the lock for too long.
-    #[error("another program has held the lock `{}` for {} seconds", path.display(), waited.as_secs())]
+    #[error(
+        "{} has held the lock `{}` for {} seconds",
+        holder.as_deref().unwrap_or("another program"),
+        path.display(),
+        waited.as_secs()
+    )]
     Locked {
         /// The lock file.
         path: PathBuf,
         /// How long this one waited.
         waited: Duration,
+        /// The other program, where it is known.
+        holder: Option<String>,
     },
     /// The new text cannot be written.
     #[error("could not write `{}`; it is unchanged", path.display())]
@@ -181,6 +193,7 @@ impl Store {
                 return Err(StoreError::Locked {
                     path,
                     waited: self.deadline,
+                    holder: holder::holder_of(&file),
                 });
             }
             std::thread::sleep(LOCK_POLL);

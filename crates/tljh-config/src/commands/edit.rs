@@ -1,142 +1,198 @@
-//! An edit of the file, checked before it is written.
+//! `tljh-config edit`, in the manner of visudo.
 
-use serde_json::Value;
-use tljh_settings::edit::{Document, split_path};
-use tljh_settings::{Checked, Key, Kind, Lookup, UnknownKey, check, lookup};
+mod editor;
+mod prompt;
+mod workspace;
 
-use super::Target;
+use tljh_settings::edit::Document;
+use tljh_settings::store::Held;
+use tljh_settings::{Lines, check};
+
+use super::change::tell;
+use super::{Target, print};
+use crate::difference;
 use crate::error::Error;
+use editor::Editor;
+use prompt::ask;
+use workspace::Workspace;
 
-/// A change that a subcommand wants.
-pub struct Edit<'words> {
-    /// Subcommand, as it is typed.
-    pub verb: &'static str,
-    /// Dotted path, as it is typed.
-    pub key_path: &'words str,
-    /// The value, as it is typed.
-    pub value: Option<&'words str>,
+/// Lets the user edit a copy of the file, checks it, and replaces the file after a yes.
+///
+/// The file is locked all the while, so it cannot change under the copy.
+pub fn run(target: &Target) -> Result<(), Error> {
+    let store = target.store()?;
+    let editor = Editor::choose()?;
+    let held = store.hold()?;
+    let text = store.read_text()?;
+    let workspace = Workspace::prepare(store.path(), &text)?;
+    let session = Session {
+        target,
+        held,
+        workspace,
+        text,
+    };
+    session.run(&editor)
 }
 
-impl Edit<'_> {
-    /// Makes the change under the file's lock, checks the whole file, writes it, and says what applies it.
-    ///
-    /// Where the file had wrong values before, a change that leaves fewer of them is written, so that
-    /// they can be corrected one after the other.
-    pub fn apply(
-        &self,
-        target: &Target,
-        change: impl FnOnce(&mut Document, &[&str]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let path = split_path(self.key_path)?;
-        let changed = target.store()?.edit(|document| {
-            let before = document.value().clone();
-            change(document, &path)?;
-            let changed = *document.value() != before;
-            if target.validate && changed {
-                self.accept(target, &path, &check(&before), &check(document.value()))?;
+/// What the user wants done with an edited copy.
+enum Next {
+    Write,
+    Edit,
+    Discard,
+    Keep,
+    /// The difference was all that was asked for.
+    Shown,
+}
+
+struct Session<'target> {
+    target: &'target Target,
+    held: Held<'target>,
+    workspace: Workspace,
+    /// The file's text, which the lock keeps as it is.
+    text: String,
+}
+
+impl Session<'_> {
+    fn run(self, editor: &Editor) -> Result<(), Error> {
+        self.workspace.write(&self.start()?)?;
+        loop {
+            if let Err(error) = editor.edit(&self.workspace.file()) {
+                self.workspace.clear()?;
+                return Err(error);
             }
-            Ok::<_, Error>(changed)
-        })?;
-        if changed {
-            self.tell(&path);
-        } else {
-            log::info!("{}; nothing is changed", self.already());
+            let text = self.workspace.read()?;
+            if text == self.text {
+                self.workspace.finish()?;
+                log::info!("nothing is changed");
+                return Ok(());
+            }
+            match self.judge(&text)? {
+                Next::Write => return self.write(&text),
+                Next::Edit => {}
+                Next::Shown => return self.workspace.clear(),
+                Next::Discard => {
+                    self.workspace.finish()?;
+                    return Err(Error::Discarded {
+                        path: self.target.store.path().to_path_buf(),
+                    });
+                }
+                Next::Keep => {
+                    return Err(Error::DraftKept {
+                        draft: self.workspace.keep_draft()?,
+                        again: format!("{} edit", self.target.program()),
+                    });
+                }
+            }
         }
-        Ok(())
     }
 
-    fn accept(
-        &self,
-        target: &Target,
-        path: &[&str],
-        before: &Checked,
-        after: &Checked,
-    ) -> Result<(), Error> {
-        if !after.problems.is_empty() && after.problems.len() >= before.problems.len() {
-            return Err(Error::Refused {
-                problems: after.problems.clone(),
-                forced: self.forced(target),
-            });
-        }
-        for problem in &after.problems {
-            log::warn!("still wrong in the file: {problem}");
-        }
-        match after
-            .unknown
-            .iter()
-            .find(|key| !before.unknown.contains(key))
-        {
-            None => Ok(()),
-            Some(unknown) => {
-                let unknown = match lookup(path) {
-                    Lookup::Unknown(nearest) => UnknownKey {
-                        key: self.key_path.to_string(),
-                        nearest,
-                    },
-                    _ => unknown.clone(),
-                };
-                Err(Error::Unknown {
-                    unknown,
-                    forced: self.forced(target),
+    /// What the editor begins with: the file, or the draft of an earlier edit.
+    fn start(&self) -> Result<String, Error> {
+        let Some(draft) = self.workspace.read_draft()? else {
+            return Ok(self.text.clone());
+        };
+        let question = format!(
+            "`{}` holds a draft of an earlier edit: (c)ontinue with it, (d)iscard it? ",
+            self.workspace.draft().display()
+        );
+        match ask(&question, "cd")? {
+            Some('c') => Ok(draft),
+            Some(_) => {
+                self.workspace.remove_draft()?;
+                Ok(self.text.clone())
+            }
+            None => {
+                self.workspace.clear()?;
+                Err(Error::DraftKept {
+                    draft: self.workspace.draft(),
+                    again: format!("{} edit", self.target.program()),
                 })
             }
         }
     }
 
-    /// The same command without a check.
-    pub fn forced(&self, target: &Target) -> String {
-        // The value itself may be a secret, or need quotes.
-        let value = if self.value.is_some() { " VALUE" } else { "" };
-        let Self { verb, key_path, .. } = self;
-        format!(
-            "{} --no-validate {verb} {key_path}{value}",
-            target.program()
-        )
+    fn judge(&self, text: &str) -> Result<Next, Error> {
+        let problems = self.problems_of(text);
+        if !problems.is_empty() {
+            for problem in &problems {
+                log::error!("{problem}");
+            }
+            let question = "what now: (e)dit again, (d)iscard, (k)eep a draft? ";
+            return Ok(next(ask(question, "edk")?));
+        }
+        match (Document::parse(&self.text), Document::parse(text)) {
+            (Ok(before), Ok(after)) => {
+                let path = self.target.store.path();
+                print(&difference::unified(path, &before, &after))?;
+            }
+            _ => log::info!("the file was no valid YAML before, so no difference is shown"),
+        }
+        if self.target.dry_run {
+            log::info!("dry run: nothing is written");
+            return Ok(Next::Shown);
+        }
+        let question = "write it: (y)es, (e)dit again, (d)iscard, (k)eep a draft? ";
+        Ok(next(ask(question, "yedkn")?))
     }
 
-    fn already(&self) -> String {
-        match (self.verb, self.value) {
-            ("add-item", Some(item)) => format!("`{item}` is already in `{}`", self.key_path),
-            _ => format!("`{}` has that value already", self.key_path),
-        }
-    }
-
-    fn tell(&self, path: &[&str]) {
-        if warn_if_unused(self.key_path) {
-            return;
-        }
-        let component = if path.first() == Some(&"http") {
-            " proxy"
-        } else {
-            ""
+    /// What is wrong with `text`, each with its line where it is known.
+    fn problems_of(&self, text: &str) -> Vec<String> {
+        let document = match Document::parse(text) {
+            Ok(document) => document,
+            Err(error) => return vec![error.to_string()],
         };
-        log::info!("hint: to apply the change, run `sudo tljh-config reload{component}`");
-    }
-}
-
-/// Warns about a key that nothing reads in this version; whether it is one.
-pub fn warn_if_unused(key_path: &str) -> bool {
-    let path: Vec<&str> = key_path.split('.').collect();
-    if let Lookup::Key {
-        key: Key {
-            unused: Some(why), ..
-        },
-        ..
-    } = lookup(&path)
-    {
-        log::warn!("`{key_path}` has no effect: {why}");
-        return true;
-    }
-    false
-}
-
-/// The item that a word stands for in the list at `path`.
-pub fn item(path: &[&str], word: &str) -> Value {
-    match lookup(path) {
-        Lookup::Key {
-            kind: Kind::Json, ..
+        if !self.target.validate {
+            return Vec::new();
         }
-        | Lookup::Unknown(_) => Kind::Json.parse_word(word),
-        _ => word.into(),
+        let lines = Lines::of(text);
+        let at = |key: &str, words: String| {
+            let key = key.split('[').next().unwrap_or_default();
+            match lines.line(&key.split('.').collect::<Vec<_>>()) {
+                Some(line) => format!("line {line}: {words}"),
+                None => words,
+            }
+        };
+        let checked = check(document.value());
+        let known = Document::parse(&self.text)
+            .map(|before| check(before.value()).unknown)
+            .unwrap_or_default();
+        let wrong = checked
+            .problems
+            .iter()
+            .map(|problem| at(&problem.key, problem.to_string()));
+        let unknown = checked
+            .unknown
+            .iter()
+            .filter(|unknown| !known.contains(unknown))
+            .map(|unknown| {
+                let forced = format!(
+                    "{unknown} (a plugin's key can be written with `{} --no-validate edit`)",
+                    self.target.program()
+                );
+                at(&unknown.key, forced)
+            });
+        wrong.chain(unknown).collect()
+    }
+
+    fn write(self, text: &str) -> Result<(), Error> {
+        self.held.replace(text)?;
+        self.workspace.finish()?;
+        log::info!("`{}` is written", self.target.store.path().display());
+        if let Ok(after) = Document::parse(text) {
+            let before = Document::parse(&self.text);
+            let before = before.map_or(serde_json::Value::Null, |before| before.value().clone());
+            tell(&before, after.value());
+        }
+        Ok(())
+    }
+}
+
+/// The meaning of an answer; the end of the input discards.
+fn next(answer: Option<char>) -> Next {
+    match answer {
+        Some('y') => Next::Write,
+        Some('e') => Next::Edit,
+        Some('k') => Next::Keep,
+        _ => Next::Discard,
     }
 }

@@ -1,14 +1,14 @@
 //! `tljh-config history`.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local, SecondsFormat};
-use serde_json::{Value, json};
+use serde_json::json;
 use tljh_machine::Paths;
 use tljh_machine::history::{History, Version};
 use tljh_settings::parse_yaml;
 
+use super::change::changed_keys;
 use super::{Target, print};
 use crate::error::Error;
 
@@ -25,7 +25,7 @@ pub fn run(target: &Target, as_json: bool) -> Result<(), Error> {
     let mut lines = String::new();
     for (index, version) in versions.iter().enumerate() {
         let in_file = version.text == current;
-        let changes = changed_keys(versions.get(index + 1), version);
+        let changes = changed(versions.get(index + 1), version);
         lines += &if as_json {
             let time = local(version.time).to_rfc3339_opts(SecondsFormat::Secs, false);
             json!({"number": version.number, "time": time, "changed": changes, "in_file": in_file})
@@ -49,46 +49,18 @@ fn local(time: SystemTime) -> DateTime<Local> {
 }
 
 /// The dotted names whose values differ; all of them for the oldest version that is kept.
-fn changed_keys(before: Option<&Version>, after: &Version) -> Vec<String> {
-    let before = before.map_or_else(BTreeMap::new, |version| flattened(&version.text));
-    let after = flattened(&after.text);
-    let mut keys: Vec<String> = before
-        .keys()
-        .chain(after.keys())
-        .filter(|key| before.get(*key) != after.get(*key))
-        .cloned()
-        .collect();
-    keys.sort();
-    keys.dedup();
-    keys
-}
-
-fn flattened(text: &str) -> BTreeMap<String, Value> {
-    let mut all = BTreeMap::new();
+fn changed(before: Option<&Version>, after: &Version) -> Vec<String> {
     // What worked once can be read; should it not, it differs in nothing that could be named.
-    flatten(
-        String::new(),
-        parse_yaml(text).unwrap_or(Value::Null),
-        &mut all,
+    let values = |version: &Version| parse_yaml(&version.text).unwrap_or_default();
+    let mut keys = Vec::new();
+    changed_keys(
+        before.map(values).as_ref(),
+        Some(&values(after)),
+        "",
+        &mut keys,
     );
-    all
-}
-
-fn flatten(name: String, value: Value, all: &mut BTreeMap<String, Value>) {
-    match value {
-        Value::Object(entries) if !entries.is_empty() => {
-            for (part, value) in entries {
-                let inner = if name.is_empty() {
-                    part
-                } else {
-                    format!("{name}.{part}")
-                };
-                flatten(inner, value, all);
-            }
-        }
-        Value::Null => {}
-        value => drop(all.insert(name, value)),
-    }
+    keys.sort();
+    keys
 }
 
 #[cfg(test)]
@@ -108,13 +80,13 @@ mod tests {
         let before = version("users: {admin: [ada]}\nhttp: {port: 80}\nlimits: {memory: 1G}\n");
         let after = version("# new\nusers:\n  admin: [ada, bob]\nhttp: {port: 80}\n");
         assert_eq!(
-            changed_keys(Some(&before), &after),
+            changed(Some(&before), &after),
             ["limits.memory", "users.admin"]
         );
         assert_eq!(
-            changed_keys(None, &before),
+            changed(None, &before),
             ["http.port", "limits.memory", "users.admin"]
         );
-        assert_eq!(changed_keys(Some(&before), &before), Vec::<String>::new());
+        assert_eq!(changed(Some(&before), &before), Vec::<String>::new());
     }
 }

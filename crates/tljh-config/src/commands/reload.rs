@@ -10,8 +10,8 @@ use tljh_machine::systemd::UnitState;
 use tljh_machine::{CommandError, Paths, Runner, SystemRunner, Systemd, files, http, wait_for};
 use tljh_settings::{Settings, check};
 
+use super::change::warn_if_unused;
 use super::deep::{Severity, findings};
-use super::edit::warn_if_unused;
 use super::{Target, print, require_root};
 use crate::cli::Component;
 use crate::error::Error;

@@ -5,9 +5,11 @@ use std::path::Path;
 use clap::CommandFactory as _;
 
 use crate::cli::Cli;
+use crate::completion;
 use crate::error::Error;
 
 /// Writes manual pages and completions.
 pub fn run(folder: &Path) -> Result<(), Error> {
-    Ok(tljh_terminal::render_docs(Cli::command(), folder)?)
+    tljh_terminal::render_docs(Cli::command(), folder)?;
+    completion::write_scripts(&folder.join("completions"))
 }

@@ -3,10 +3,13 @@
 use tljh_machine::history::{History, Version};
 use tljh_machine::{Paths, SystemRunner};
 use tljh_settings::Settings;
+use tljh_settings::edit::Document;
 
+use super::diff::find;
 use super::reload::Reload;
 use super::{Target, print, require_root};
 use crate::cli::Component;
+use crate::difference;
 use crate::error::Error;
 
 /// Puts a configuration that worked in the place of the file's, and applies it.
@@ -16,6 +19,11 @@ pub fn run(target: &Target, number: Option<u64>, timeout: u64) -> Result<(), Err
     let current = std::fs::read_to_string(store.path()).unwrap_or_default();
     let versions = History::new(&Paths::default()).versions()?;
     let version = choose(&versions, number, &current)?;
+    if target.dry_run {
+        let (now, then) = (Document::parse(&current)?, Document::parse(&version.text)?);
+        log::info!("dry run: nothing is written");
+        return print(&difference::unified(store.path(), &now, &then));
+    }
     if version.text == current {
         log::info!(
             "`{}` is configuration {} already",
@@ -54,16 +62,11 @@ fn choose<'a>(
     number: Option<u64>,
     current: &str,
 ) -> Result<&'a Version, Error> {
-    match number {
-        Some(number) => versions
-            .iter()
-            .find(|version| version.number == number)
-            .ok_or(Error::NoVersion { number }),
-        None => versions
-            .iter()
-            .find(|version| version.text != current)
-            .ok_or(Error::NothingEarlier),
+    if number.is_some() {
+        return find(versions, number);
     }
+    let differs = |version: &&Version| version.text != current;
+    versions.iter().find(differs).ok_or(Error::NothingEarlier)
 }
 
 #[cfg(test)]

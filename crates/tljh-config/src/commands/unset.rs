@@ -1,15 +1,15 @@
 //! `tljh-config unset KEY`.
 
+use tljh_settings::edit::split_path;
+
 use super::Target;
-use super::edit::Edit;
+use super::change::Change;
 use crate::error::Error;
 
 /// Removes a key, and sections that this leaves empty.
 pub fn run(target: &Target, key_path: &str) -> Result<(), Error> {
-    let edit = Edit {
-        verb: "unset",
-        key_path,
-        value: None,
-    };
-    edit.apply(target, |document, path| Ok(document.unset(path)?))
+    Change::of_key("unset", key_path, "").make(target, |document| {
+        document.unset(&split_path(key_path)?)?;
+        Ok(Vec::new())
+    })
 }

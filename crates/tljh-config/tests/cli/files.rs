@@ -108,8 +108,16 @@ fn the_owner_of_the_file_stays_when_root_edits_it() {
 fn without_root_the_installed_configuration_is_refused_in_two_lines() {
     for words in [
         "show",
+        "show --effective --redact",
+        "get http.port",
         "set http.port 81",
+        "set --stdin http.port",
+        "--dry-run set http.port 81",
         "unset http",
+        "add-item users.admin ada bob",
+        "remove-item users.admin ada",
+        "apply -f /nowhere",
+        "edit",
         "reload",
         "reload proxy",
     ] {

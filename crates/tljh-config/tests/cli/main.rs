@@ -3,13 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apply;
+mod changes;
+mod completions;
 mod defects;
+mod edit;
+mod examples;
 mod files;
+mod reading;
 mod verbs;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A folder with a configuration, and the program to run on it.
 struct Bench {
@@ -62,6 +68,12 @@ impl Bench {
         seen(&self.command(words).output().unwrap()).replace(&path, "FILE")
     }
 
+    /// Runs a command with `input` on its standard input.
+    fn run_with(&self, words: &str, input: &str) -> String {
+        let path = self.path().display().to_string();
+        seen(&fed(&mut self.command(words), input)).replace(&path, "FILE")
+    }
+
     /// Runs a command that must succeed, and gives the file's text.
     fn edited(&self, words: &str) -> String {
         let seen = self.run(words);
@@ -87,6 +99,19 @@ impl Bench {
         names.sort();
         names
     }
+}
+
+/// Runs a command with `input` on its standard input.
+fn fed(command: &mut Command, input: &str) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that asks nothing may be gone before it is told.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 fn seen(output: &Output) -> String {
