@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SUITES = os.environ.get("SUITES", "bookworm trixie").split()
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.environ.get("TLJH_CACHE", "/var/cache/tljh") + "/target"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
+WORKERS = ["--numprocesses=2", "--dist=loadfile"]
 
 # What cargo and pytest print at the end of a run.
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|ignored|errors?)\b")
@@ -26,8 +27,8 @@ CARGO = re.compile(r"^test result: .*$", re.MULTILINE)
 PYTEST_END = re.compile(r"^(?:=+ )?((?:\d+ \w+(?:, )?)+ in [\d.]+s.*)$", re.MULTILINE)
 
 
-def pytest(folder, **environment):
-    return [*PYTEST, f"tests/{folder}"], environment
+def pytest(folder, *options, **environment):
+    return [*PYTEST, *options, f"tests/{folder}"], environment
 
 
 def stages():
@@ -40,7 +41,8 @@ def stages():
         "proxy": pytest("proxy", TLJH_PROXY=f"{TARGET}/packages/release/tljh-proxy"),
         "machines": pytest("machines"),
     }
-    yield {f"system-{suite}": pytest("system", SUITES=suite) for suite in SUITES}
+    # Machines wait more than they compute: two files of tests at a time for each release.
+    yield {f"system-{suite}": pytest("system", *WORKERS, SUITES=suite) for suite in SUITES}
 
 
 def count(output):
