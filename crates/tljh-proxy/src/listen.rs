@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// Bytes of a request's head, at most. The cookies of JupyterHub and its services are many; nginx allows half of this.
 pub const MAX_HEAD: usize = 1 << 16;
-/// Headers of a message, at most.
+/// Headers of a request, at most.
 pub const MAX_HEADERS: usize = 200;
 
 /// Binds the public port on `address`, or on every address, IPv4 and IPv6, if it is empty.

@@ -1,10 +1,10 @@
 //! The running proxy: its threads, its two listeners, and how it stops.
 //!
-//! Each thread has an accept loop, connections to backends and a runtime of its own, so that a request never crosses
-//! threads. The API has the first thread.
+//! The first thread accepts all connections and answers the API. Each of the others has a runtime, its share of the
+//! connections, and connections to backends of its own, so that a request never crosses threads.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
@@ -77,8 +77,6 @@ async fn serve_both(
         signal(SignalKind::terminate()).map_err(|source| Error::Signals { source })?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(|source| Error::Signals { source })?;
-    let (stop, stopping) = watch::channel(false);
-    let (count, mut counts) = mpsc::unbounded_channel();
     let [public_address, api_address] = [&public, &api].map(|socket| {
         socket
             .local_addr()
@@ -86,24 +84,26 @@ async fn serve_both(
     });
 
     let threads = available_parallelism().map_or(2, |count| count.get().max(2));
+    let mut workers = Vec::new();
     for number in 0..threads {
-        let runtime = new_runtime()?;
-        let socket = public
-            .try_clone()
-            .map_err(|source| Error::Runtime { source })?;
-        let (table, stopping, count) = (table.clone(), stopping.clone(), count.clone());
-        let thread = thread::Builder::new().name(format!("proxy-{number}"));
-        let thread = thread.spawn(move || {
-            let left = runtime.block_on(forward_all(socket, table, stopping));
-            let _ = count.send(left);
-            runtime.shutdown_background();
-        });
-        thread.map_err(|source| Error::Runtime { source })?;
+        workers.push(Worker::start(number, table.clone())?);
     }
-    drop(public);
-    let all_api = answer_all_api(api, Api::new(table.clone(), token), stopping);
-    tokio::spawn(async move {
-        let _ = count.send(all_api.await);
+    let mut turn = 0;
+    let accept_public = accept(public, |stream, address| {
+        turn += 1;
+        if let Some(worker) = least_busy(&workers, turn) {
+            worker.take(stream, address);
+        }
+    });
+    let shared_api = Arc::new(Api::new(table.clone(), token));
+    let (stop_api, stopping) = watch::channel(false);
+    let accept_api = accept(api, |stream, address| {
+        let api = shared_api.clone();
+        let answer = move |client, request| {
+            let api = api.clone();
+            async move { api.answer(&client, request).await }
+        };
+        tokio::spawn(serve_client(stream, address, answer, stopping.clone()));
     });
 
     log::info!("serving on {public_address}, routes are told on {api_address}");
@@ -111,18 +111,28 @@ async fn serve_both(
         log::warn!("could not tell systemd that the proxy is ready: {error}");
     }
 
+    // No further connection is accepted when this is over.
     tokio::select! {
+        _ = accept_public => {}
+        _ = accept_api => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    let _ = stop.send(true);
-    let mut left = 0;
-    while let Some(count) = counts.recv().await {
-        left += count;
-    }
-    if left > 0 {
-        log::info!("stopped with {left} requests under way");
+    drop(stopping);
+    let mut connections: Vec<_> = workers.into_iter().map(Worker::stop).collect();
+    connections.push(stop_api);
+    let finished = timeout(GRACE, async {
+        for connections in &connections {
+            let _ = connections.send(true);
+        }
+        for connections in &connections {
+            connections.closed().await;
+        }
+    });
+    if finished.await.is_err() {
+        let left: usize = connections.iter().map(watch::Sender::receiver_count).sum();
+        log::info!("stopped with {left} connections in use");
     }
     if let Err(error) = table.save().await {
         log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
@@ -130,74 +140,91 @@ async fn serve_both(
     Ok(())
 }
 
-/// Runs the proxy of one thread; gives how many requests were still under way when it stopped.
-async fn forward_all(
-    socket: TcpListener,
+/// Accepts connections for ever, and hands each of them to `take`.
+async fn accept(socket: TcpListener, mut take: impl FnMut(TcpStream, SocketAddr)) {
+    let socket = match tokio::net::TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => return log::error!("could not accept connections: {error}"),
+    };
+    loop {
+        match socket.accept().await {
+            Ok((stream, address)) => take(stream, address),
+            Err(error) => {
+                log::warn!("could not accept a connection: {error}");
+                sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// A thread that serves connections.
+struct Worker {
+    /// Each connection holds a receiver: they hear of the stop by it, and are counted by it.
+    connections: watch::Sender<bool>,
+    accepted: mpsc::UnboundedSender<(std::net::TcpStream, SocketAddr)>,
+}
+
+impl Worker {
+    fn start(number: usize, table: Arc<Table>) -> Result<Self, Error> {
+        let runtime = new_runtime()?;
+        let (connections, stopping) = watch::channel(false);
+        let (accepted, incoming) = mpsc::unbounded_channel();
+        let thread = thread::Builder::new().name(format!("proxy-{number}"));
+        thread
+            .spawn(move || runtime.block_on(work(table, incoming, stopping)))
+            .map_err(|source| Error::Runtime { source })?;
+        Ok(Self {
+            connections,
+            accepted,
+        })
+    }
+
+    fn take(&self, stream: TcpStream, address: SocketAddr) {
+        match stream.into_std() {
+            Ok(stream) => {
+                let _ = self.accepted.send((stream, address));
+            }
+            Err(error) => log::warn!("could not hand over a connection: {error}"),
+        }
+    }
+
+    /// Gives it no further connection; gives what those that it has are told to stop by.
+    fn stop(self) -> watch::Sender<bool> {
+        self.connections
+    }
+}
+
+/// The thread with the fewest connections, WebSockets aside; in turn, where there are several.
+fn least_busy(workers: &[Worker], turn: usize) -> Option<&Worker> {
+    let in_turn = workers.iter().cycle().skip(turn % workers.len().max(1));
+    in_turn
+        .take(workers.len())
+        .min_by_key(|worker| worker.connections.receiver_count())
+}
+
+/// Serves connections on a thread of their own until the process ends.
+async fn work(
     table: Arc<Table>,
+    mut incoming: mpsc::UnboundedReceiver<(std::net::TcpStream, SocketAddr)>,
     stopping: watch::Receiver<bool>,
-) -> usize {
+) {
     let forward = Arc::new(Forward::new(table));
     tokio::spawn(forward.keep_tidy());
-    accept(socket, stopping, |stream, address, stopping| {
+    while let Some((stream, address)) = incoming.recv().await {
         let forward = forward.clone();
         let answer = move |client, request| {
             let forward = forward.clone();
             async move { forward.answer(client, request).await }
         };
-        serve_client(stream, address, answer, stopping)
-    })
-    .await
-}
-
-/// Answers the requests of the API; gives the number of those left, as [`forward_all`].
-async fn answer_all_api(socket: TcpListener, api: Api, stopping: watch::Receiver<bool>) -> usize {
-    let api = Arc::new(api);
-    accept(socket, stopping, |stream, address, stopping| {
-        let api = api.clone();
-        let answer = move |client, request| {
-            let api = api.clone();
-            async move { api.answer(&client, request).await }
-        };
-        serve_client(stream, address, answer, stopping)
-    })
-    .await
-}
-
-/// Serves each connection by a task of its own until `stopping` turns true, and gives them some time to finish.
-async fn accept<F, C>(socket: TcpListener, mut stopping: watch::Receiver<bool>, serve: F) -> usize
-where
-    F: Fn(TcpStream, SocketAddr, watch::Receiver<bool>) -> C,
-    C: Future<Output = ()> + Send + 'static,
-{
-    // Each connection holds a receiver: they hear of the stop by it, and are counted by it.
-    let (stop, connections) = watch::channel(false);
-    let accepting = async {
-        let socket = match tokio::net::TcpListener::from_std(socket) {
-            Ok(socket) => socket,
-            Err(error) => return log::error!("could not accept connections: {error}"),
-        };
-        loop {
-            match socket.accept().await {
-                Ok((stream, address)) => {
-                    tokio::spawn(serve(stream, address, connections.clone()));
-                    // The next one may be for a thread that has less to do.
-                    tokio::task::yield_now().await;
-                }
-                Err(error) => {
-                    log::warn!("could not accept a connection: {error}");
-                    sleep(REST).await;
-                }
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                tokio::spawn(serve_client(stream, address, answer, stopping.clone()));
             }
+            Err(error) => log::warn!("could not serve a connection: {error}"),
         }
-    };
-    tokio::select! {
-        () = accepting => {}
-        _ = stopping.wait_for(|stopping| *stopping) => {}
     }
-    drop(connections);
-    let _ = stop.send(true);
-    let _ = timeout(GRACE, stop.closed()).await;
-    stop.receiver_count()
+    drop(stopping);
+    pending().await
 }
 
 /// Answers the requests of one connection by `answer`, until it ends, the client is waited for too long, or `stopping`

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::upload::Upload;
-use crate::listen::{MAX_HEADERS, set_tcp_options};
+use crate::listen::set_tcp_options;
 
 /// A backend on this machine answers at once or not at all; one elsewhere gets this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +49,6 @@ impl Backend {
             .and_then(|stream| set_tcp_options(&stream).map(|()| stream))
             .map_err(Failure::Connect)?;
         let (sender, connection) = Builder::new()
-            .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(Failure::Backend)?;

@@ -6,6 +6,7 @@ use std::net::Shutdown;
 
 use bytes::Bytes;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
 
@@ -24,10 +25,17 @@ pub async fn relay(
     route: &Route,
 ) {
     // An error is the end, whoever caused it: both sockets are closed with this future.
-    let _ = tokio::try_join!(
-        pass(&client, &backend, from_client, route),
-        pass(&backend, &client, from_backend, route),
-    );
+    tokio::select! {
+        _ = async {
+            tokio::try_join!(
+                pass(&client, &backend, from_client, route),
+                pass(&backend, &client, from_backend, route),
+            )
+        } => {}
+        // A side that has ended, and then vanishes, shows it in no other way while the other one is silent.
+        _ = client.ready(Interest::ERROR) => {}
+        _ = backend.ready(Interest::ERROR) => {}
+    }
 }
 
 async fn pass(from: &TcpStream, to: &TcpStream, first: Bytes, route: &Route) -> io::Result<()> {
