@@ -140,18 +140,7 @@ class Kernel:
         )
 
     def run(self, code, timeout=60):
-        """Execute `code` and return what it printed; AssertionError with the traceback on error.
-
-        A connection that is lost before its first message is opened once more, as JupyterLab does:
-        pingora 0.9 ends about one upgraded connection in some thousands at once, where the backend's
-        101 overtakes the end of the request's empty body.
-        """
-        try:
-            return self.run_once(code, timeout)
-        except websocket.WebSocketConnectionClosedException:
-            return self.run_once(code, timeout)
-
-    def run_once(self, code, timeout):
+        """Execute `code` and return what it printed; AssertionError with the traceback on error."""
         connection = self.connect(timeout)
         message = {
             "header": {

@@ -6,20 +6,21 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use http::{Method, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use percent_encoding::percent_decode;
-use pingora_core::apps::http_app::ServeHttp;
-use pingora_core::protocols::http::ServerSession;
 use serde_json::{Map, Value};
 use tljh_terminal::Secret;
 
+use crate::client::{Client, FramingError};
 use crate::routes::{ChangeError, Route, Table, TargetError, parse_time};
 
 /// A route is a few hundred bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// The API as pingora drives it.
+/// The API over a table of routes.
 pub struct Api {
     table: Arc<Table>,
     token: Secret,
@@ -45,6 +46,8 @@ enum Refusal {
     #[error("Body not received")]
     Cut,
     #[error(transparent)]
+    Framing(#[from] FramingError),
+    #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -57,9 +60,12 @@ impl Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Path | Self::Date(_) | Self::Json(_) | Self::Cut | Self::Target(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Path
+            | Self::Date(_)
+            | Self::Json(_)
+            | Self::Cut
+            | Self::Framing(_)
+            | Self::Target(_) => StatusCode::BAD_REQUEST,
             Self::Change(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -73,33 +79,63 @@ impl Api {
         Self { table, token }
     }
 
-    async fn answer(&self, session: &mut ServerSession) -> Answer {
-        let request = session.req_header();
-        let method = request.method.clone();
-        let target = String::from_utf8_lossy(request.raw_path()).into_owned();
-        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    /// Answers one request of `client`.
+    pub async fn answer(
+        &self,
+        client: &Arc<Client>,
+        request: Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        let (_under_way, length) = client.begin_request(request.headers());
+        let answer = match length {
+            Ok(_) => self.obey(request).await,
+            Err(error) => Err(error.into()),
+        };
+        let (status, body, kind) = match answer {
+            Ok((status, Some(value))) => (status, value.to_string(), "application/json"),
+            Ok((status, None)) => (status, String::new(), ""),
+            Err(refusal) => {
+                if let Refusal::Change(error) = &refusal {
+                    log::error!("{}", tljh_terminal::render_error(error, None).trim_end());
+                }
+                (
+                    refusal.status(),
+                    refusal.to_string(),
+                    "text/plain; charset=utf-8",
+                )
+            }
+        };
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status;
+        if !kind.is_empty() {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        response
+    }
+
+    async fn obey(&self, request: Request<Incoming>) -> Answer {
+        let (request, body) = request.into_parts();
+        let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
         let prefix = path
             .strip_prefix("/api/routes")
             .filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let prefix = prefix.ok_or(Refusal::NotFound)?;
-        if !self.is_authorized(session.get_header_bytes(header::AUTHORIZATION)) {
+        let given = request.headers.get(header::AUTHORIZATION);
+        if !self.is_authorized(given.map_or(b"", HeaderValue::as_bytes)) {
             return Err(Refusal::Token);
         }
         let prefix = percent_decode(prefix.as_bytes())
             .decode_utf8()
             .map_err(|_| Refusal::Path)?;
-        match method {
+        match request.method {
             Method::GET if matches!(&*prefix, "" | "/") => self.list(query),
             Method::GET => {
-                let route = self
-                    .table
-                    .current()
-                    .get(&prefix)
-                    .cloned()
-                    .ok_or(Refusal::NotFound)?;
+                let routes = self.table.current();
+                let route = routes.get(&prefix).ok_or(Refusal::NotFound)?;
                 Ok((StatusCode::OK, Some(route.to_json())))
             }
-            Method::POST => self.add(&prefix, &read_body(session).await?).await,
+            Method::POST => self.add(&prefix, &read_body(body).await?).await,
             Method::DELETE if self.table.remove(&prefix).await? => {
                 log::info!("removed route {prefix}");
                 Ok((StatusCode::NO_CONTENT, None))
@@ -173,56 +209,13 @@ impl Api {
     }
 }
 
-async fn read_body(session: &mut ServerSession) -> Result<Vec<u8>, Refusal> {
-    let mut body = Vec::new();
-    while let Some(part) = session
-        .read_request_body()
-        .await
-        .map_err(|_| Refusal::Cut)?
-    {
-        body.extend_from_slice(&part);
-        if body.len() > BODY_LIMIT {
-            return Err(Refusal::TooLarge);
+async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
+    let read = Limited::new(body, BODY_LIMIT).collect().await;
+    read.map(|read| read.to_bytes()).map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Refusal::TooLarge
+        } else {
+            Refusal::Cut
         }
-    }
-    Ok(body)
-}
-
-#[async_trait]
-impl ServeHttp for Api {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let (status, body, kind) = match self.answer(session).await {
-            Ok((status, Some(value))) => {
-                (status, value.to_string().into_bytes(), "application/json")
-            }
-            Ok((status, None)) => (status, Vec::new(), ""),
-            Err(refusal) => {
-                if let Refusal::Change(error) = &refusal {
-                    log::error!("{}", tljh_terminal::render_error(error, None).trim_end());
-                }
-                if matches!(refusal, Refusal::TooLarge) {
-                    session.set_keepalive(None);
-                }
-                (
-                    refusal.status(),
-                    refusal.to_string().into_bytes(),
-                    "text/plain; charset=utf-8",
-                )
-            }
-        };
-        let mut response = Response::new(Vec::new());
-        *response.status_mut() = status;
-        if status != StatusCode::NO_CONTENT {
-            response
-                .headers_mut()
-                .insert(header::CONTENT_LENGTH, body.len().into());
-        }
-        if !kind.is_empty() {
-            response
-                .headers_mut()
-                .insert(header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
-        }
-        *response.body_mut() = body;
-        response
-    }
+    })
 }

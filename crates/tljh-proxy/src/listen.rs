@@ -2,10 +2,18 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use procfs::net::TcpState;
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::error::Error;
+
+/// Bytes of a request's head, at most. The cookies of JupyterHub and its services are many; nginx allows half of this.
+pub const MAX_HEAD: usize = 1 << 16;
+/// Headers of a request, at most.
+pub const MAX_HEADERS: usize = 200;
 
 /// Binds the public port on `address`, or on every address, IPv4 and IPv6, if it is empty.
 ///
@@ -49,11 +57,27 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
             Error::Listen { address, source }
         }
     })?;
-    // A blocking accept would hold one of tokio's threads for ever.
+    // A blocking accept would hold a thread for ever. What is accepted inherits the other options on Linux.
     socket
         .set_nonblocking(true)
+        .and_then(|()| set_tcp_options(&socket))
         .map_err(|source| Error::Listen { address, source })?;
     Ok(socket)
+}
+
+/// Sends small writes at once, and has peers found that are gone without a word: after a minute of silence come four
+/// probes, a quarter of a minute apart.
+///
+/// # Errors
+/// The descriptor is no TCP socket.
+pub fn set_tcp_options(socket: &impl AsFd) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    let socket = SockRef::from(socket);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_nodelay(true)
 }
 
 /// Who listens on `port`, as far as this user may see in /proc.

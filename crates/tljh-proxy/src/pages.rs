@@ -1,10 +1,8 @@
 //! The pages that the proxy answers itself: short, self-contained, with nothing of the request in them.
 
 use bytes::Bytes;
-use http::{StatusCode, header};
-use pingora_error::Result;
-use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
 
 /// One of the proxy's own answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,42 +31,40 @@ impl Page {
             Self::NotFound => include_str!("pages/not-found.html"),
         }
     }
+
+    /// The page as the answer to a request; one to change the protocol gets the status without it.
+    pub fn answer(self, request: &Parts) -> Response<Bytes> {
+        let with_page = !request.headers.contains_key(header::UPGRADE);
+        let html = if with_page { self.html() } else { "" };
+        let without_body = request.method == Method::HEAD;
+        let mut answer = Response::new(Bytes::from_static(if without_body {
+            b""
+        } else {
+            html.as_bytes()
+        }));
+        *answer.status_mut() = self.status();
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, html.len().into());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if with_page {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("text/html; charset=utf-8"),
+            );
+        }
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
+        }
+        answer
+    }
 }
 
-/// Answers with a page; a request to change the protocol gets the status without it.
-pub async fn respond(session: &mut Session, page: Page) -> Result<()> {
-    let with_body = !session.is_upgrade_req();
-    let body = if with_body { page.html() } else { "" };
-    let mut header = ResponseHeader::build(page.status(), Some(5))?;
-    header.insert_header(header::CONTENT_LENGTH, body.len())?;
-    header.insert_header(header::CACHE_CONTROL, "no-store")?;
-    if with_body {
-        header.insert_header(header::CONTENT_TYPE, "text/html; charset=utf-8")?;
-    }
-    if page.status() == StatusCode::SERVICE_UNAVAILABLE {
-        header.insert_header(header::RETRY_AFTER, "3")?;
-    }
-    write(session, header, body.as_bytes()).await
-}
-
-/// Answers a health check, as CHP answers it.
-pub async fn respond_healthy(session: &mut Session) -> Result<()> {
-    let body = br#"{"status":"OK"}"#;
-    let mut header = ResponseHeader::build(StatusCode::OK, Some(2))?;
-    header.insert_header(header::CONTENT_LENGTH, body.len())?;
-    header.insert_header(header::CONTENT_TYPE, "application/json")?;
-    write(session, header, body).await
-}
-
-async fn write(session: &mut Session, header: ResponseHeader, body: &'static [u8]) -> Result<()> {
-    let without_body = body.is_empty() || session.req_header().method == http::Method::HEAD;
-    session
-        .write_response_header(Box::new(header), without_body)
-        .await?;
-    if without_body {
-        return Ok(());
-    }
-    session
-        .write_response_body(Some(Bytes::from_static(body)), true)
-        .await
+/// The answer to a health check, as CHP gives it.
+pub fn healthy() -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from_static(br#"{"status":"OK"}"#));
+    answer.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    answer
 }

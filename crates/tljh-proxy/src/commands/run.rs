@@ -11,10 +11,6 @@ use crate::{listen, serve};
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(options: &RunOptions) -> Result<(), Error> {
-    // pingora's lines below this level hold whole requests, cookies and tokens included; RUST_LOG must not
-    // bring them out.
-    log::set_max_level(log::max_level().min(log::LevelFilter::Info));
-
     let settings = Settings::read(&given_or_in(
         &options.settings,
         "CREDENTIALS_DIRECTORY",

@@ -72,7 +72,11 @@ impl Route {
 
     /// Notes that the route is in use.
     pub fn touch(&self) {
-        self.last_activity.store(now(), Ordering::Relaxed);
+        // Threads that only read share what they read; each write would take it from all the others.
+        let now = now();
+        if self.last_activity() != now {
+            self.last_activity.store(now, Ordering::Relaxed);
+        }
     }
 
     /// When the route was last used, in milliseconds since 1970.

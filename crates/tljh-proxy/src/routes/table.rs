@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use arc_swap::{ArcSwap, Guard};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
@@ -70,7 +70,7 @@ pub struct ChangeError {
 /// The routes, kept on disk.
 #[derive(Debug)]
 pub struct Table {
-    routes: RwLock<Arc<Routes>>,
+    routes: ArcSwap<Routes>,
     /// Held while a change is written and made.
     changing: Mutex<()>,
     store: Store,
@@ -97,15 +97,15 @@ impl Table {
             }
         }
         Self {
-            routes: RwLock::new(Arc::new(Routes::new(by_key))),
+            routes: ArcSwap::from_pointee(Routes::new(by_key)),
             changing: Mutex::new(()),
             store,
         }
     }
 
     /// The routes now.
-    pub fn current(&self) -> Arc<Routes> {
-        self.routes.read().clone()
+    pub fn current(&self) -> Guard<Arc<Routes>> {
+        self.routes.load()
     }
 
     /// Adds or replaces the route of `prefix`, on disk first. A route that is there already, the same in every respect, is
@@ -153,7 +153,7 @@ impl Table {
 
     async fn replace(&self, routes: Routes) -> Result<(), ChangeError> {
         self.write(routes.to_json(None)).await?;
-        *self.routes.write() = Arc::new(routes);
+        self.routes.store(Arc::new(routes));
         Ok(())
     }
 

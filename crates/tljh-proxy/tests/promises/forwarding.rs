@@ -310,3 +310,20 @@ fn nothing_secret_is_logged_however_much_is_asked_for() {
     let text = proxy.log();
     assert!(!text.contains("s3cret") && !text.contains(TOKEN), "{text}");
 }
+
+#[test]
+fn a_target_with_a_host_is_sent_as_a_path_and_a_host() {
+    let proxy = Proxy::start();
+    proxy.add_route("/", Backend::echo("hub").port);
+    proxy.add_route("/user/a", Backend::echo("a").port);
+    let answer = request(
+        proxy.port,
+        b"GET http://other:81/user/a/x?y HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    assert_eq!(answer.header("x-backend"), Some("a"));
+    assert!(
+        answer
+            .text()
+            .starts_with("GET /user/a/x?y HTTP/1.1\nhost: other:81\n")
+    );
+}

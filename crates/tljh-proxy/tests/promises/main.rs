@@ -16,4 +16,5 @@ mod forwarding;
 mod persistence;
 mod starting;
 mod streaming;
+mod strictness;
 mod websocket;

@@ -1,0 +1,111 @@
+//! A request as its backend gets it.
+
+use http::request::Parts;
+use http::{HeaderValue, Request, Uri, Version, header};
+
+use super::headers;
+use super::upload::{Upload, await_continue};
+use crate::client::BodyLength;
+use crate::routes::Route;
+
+/// What makes a request for the backend out of that of the client.
+pub struct Outgoing<'a> {
+    came: &'a Parts,
+    length: BodyLength,
+    route: &'a Route,
+    client: &'a HeaderValue,
+    upgrade: Option<&'a HeaderValue>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// The request that came as `came`, followed by a body of this length, from `client`.
+    pub fn new(
+        came: &'a Parts,
+        length: BodyLength,
+        route: &'a Route,
+        client: &'a HeaderValue,
+    ) -> Self {
+        let may_upgrade = came.version == Version::HTTP_11 && length == BodyLength::Known(0);
+        Self {
+            came,
+            length,
+            route,
+            client,
+            upgrade: headers::upgrade_of(&came.headers).filter(|_| may_upgrade),
+        }
+    }
+
+    /// Whether the request asks for another protocol.
+    pub fn is_upgrade(&self) -> bool {
+        self.upgrade.is_some()
+    }
+
+    /// Whether it does no harm to send the request twice (RFC 9110, section 9.2.2), and it can be: it has no body.
+    pub fn is_repeatable(&self) -> bool {
+        self.came.method.is_idempotent()
+            && self.length == BodyLength::Known(0)
+            && self.upgrade.is_none()
+    }
+
+    /// The request, with its body.
+    pub fn request(&self, body: Upload) -> Request<Upload> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.came.method.clone();
+        *request.uri_mut() = self.target();
+        let mut headers = headers::end_to_end(&self.came.headers);
+        if self.came.uri.authority().is_some() || !headers.contains_key(header::HOST) {
+            headers.insert(header::HOST, self.host());
+        }
+        headers::add_forwarded(&mut headers, self.client);
+        if let Some(protocol) = self.upgrade {
+            headers::set_upgrade(&mut headers, protocol.clone());
+        }
+        if self.length == BodyLength::Chunked {
+            headers.insert(
+                header::TRANSFER_ENCODING,
+                HeaderValue::from_static("chunked"),
+            );
+        }
+        *request.headers_mut() = headers;
+        if self.length != BodyLength::Known(0) && self.expects_continue() {
+            await_continue(&mut request);
+        }
+        request
+    }
+
+    fn expects_continue(&self) -> bool {
+        let expected = self.came.headers.get(header::EXPECT);
+        self.came.version == Version::HTTP_11
+            && expected
+                .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    /// The `Host` of a request that has none, or whose target names another (RFC 9112, section 3.2.2).
+    fn host(&self) -> HeaderValue {
+        let named = self.came.uri.authority().map_or_else(
+            || format!("{}:{}", self.route.host, self.route.port),
+            ToString::to_string,
+        );
+        HeaderValue::try_from(named).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// Path and query as they came, behind the path of the route's target.
+    fn target(&self) -> Uri {
+        let uri = &self.came.uri;
+        if self.route.base.is_empty() && uri.authority().is_none() {
+            return uri.clone();
+        }
+        let came = uri.path_and_query().map_or("/", |target| target.as_str());
+        // Both halves are valid; together they may be too long for a target.
+        format!("{}{came}", self.route.base)
+            .parse()
+            .unwrap_or_default()
+    }
+}
+
+/// Whether the request has the one `Host` that HTTP/1.1 asks for (RFC 9112, section 3.2).
+pub fn has_one_host(came: &Parts) -> bool {
+    let mut hosts = came.headers.get_all(header::HOST).iter();
+    let first = hosts.next();
+    hosts.next().is_none() && (first.is_some() || came.version < Version::HTTP_11)
+}

@@ -1,0 +1,67 @@
+//! Connections to backends, kept for the next request.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::backend::Backend;
+
+/// How long an unused connection is kept. Tornado, on which the backends are built, keeps its end longer.
+const KEPT: Duration = Duration::from_secs(60);
+/// How often those that were kept for too long, or were closed by the backend, are let go.
+const SWEEP: Duration = Duration::from_secs(10);
+/// How many are kept to one address.
+const MAX_KEPT: usize = 128;
+
+/// The kept connections of one thread.
+#[derive(Default)]
+pub struct Pool {
+    kept: Mutex<HashMap<SocketAddr, Vec<(Backend, Instant)>>>,
+}
+
+impl Pool {
+    /// A connection to `address` that is open, as far as is known; the one that was used last.
+    pub fn take(&self, address: SocketAddr) -> Option<Backend> {
+        let mut kept = self.kept.lock();
+        let connections = kept.get_mut(&address)?;
+        while let Some((mut backend, _)) = connections.pop() {
+            if backend.is_idle() {
+                return Some(backend);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection, if it can be used again.
+    pub fn put(&self, mut backend: Backend) {
+        if !backend.is_idle() {
+            return;
+        }
+        let mut kept = self.kept.lock();
+        let connections = kept.entry(backend.address()).or_default();
+        if connections.len() < MAX_KEPT {
+            connections.push((backend, Instant::now()));
+        }
+    }
+
+    fn sweep(&self) {
+        let now = Instant::now();
+        self.kept.lock().retain(|_, connections| {
+            connections.retain_mut(|(backend, since)| {
+                now.saturating_duration_since(*since) < KEPT && backend.is_idle()
+            });
+            !connections.is_empty()
+        });
+    }
+
+    /// Lets go of connections as they come of age, for ever.
+    pub async fn keep_tidy(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            self.sweep();
+        }
+    }
+}
