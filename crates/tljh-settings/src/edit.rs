@@ -1,6 +1,6 @@
 //! Edits of a configuration's text that leave the rest of the text as it is.
 //!
-//! Each edit is made twice: on the text, by a lossless YAML editor, and on the values. The edited text
+//! Each edit is made twice: on the text, by cutting and inserting bytes, and on the values. The edited text
 //! is parsed again, and refused unless it holds exactly the edited values. So a text that the editor
 //! does not master gives an error, never a wrong file.
 
@@ -8,14 +8,16 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use tljh_terminal::Hinted;
-use yaml_edit::Document as Tree;
 
 use crate::error::SettingsError;
-use crate::yaml::parse_yaml;
+use crate::tree::Tree;
+use crate::yaml::{read, syntax};
 
+mod lines;
 mod text;
+mod write;
 
-use text::{Text, find_entry, node_of, set_text, unset_text};
+use text::Editor;
 
 /// An edit could not be made; the document is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +93,7 @@ pub fn split_path(path: &str) -> Result<Vec<&str>, EditError> {
 #[derive(Debug, Clone)]
 pub struct Document {
     text: String,
+    tree: Tree,
     value: Value,
 }
 
@@ -106,7 +109,12 @@ impl Document {
     /// # Errors
     /// As [`parse_yaml`]; and a text that is no mapping.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let value = match parse_yaml(text)? {
+        Self::of(text.to_string())
+    }
+
+    fn of(text: String) -> Result<Self, SettingsError> {
+        let (tree, value) = read(&text).map_err(|fault| syntax(&text, &fault))?;
+        let value = match value {
             Value::Null => Value::Object(Map::new()),
             value @ Value::Object(_) => value,
             _ => {
@@ -114,10 +122,7 @@ impl Document {
                 return Err(SettingsError::Syntax { path: None, what });
             }
         };
-        Ok(Self {
-            text: text.to_string(),
-            value,
-        })
+        Ok(Self { text, tree, value })
     }
 
     /// The values of the whole document; always an object.
@@ -141,11 +146,8 @@ impl Document {
         }
         let mut expected = self.value.clone();
         set_value(&mut expected, path, value.clone());
-        if self.value.as_object().is_some_and(Map::is_empty) {
-            let edited = Text::of(&self.text).with_first_entries(&nested(path, value));
-            return self.keep(path, expected, edited);
-        }
-        self.change(path, expected, |tree| set_text(tree, path, value))
+        let edited = self.editor().set(path, value);
+        self.keep(path, expected, edited)
     }
 
     /// Removes the value at `path`, and parents that it leaves empty.
@@ -179,11 +181,8 @@ impl Document {
                 .and_then(Value::as_object_mut)
                 .map(|object| object.shift_remove(*last));
         }
-        self.change(path, expected, |tree| unset_text(tree, path))?;
-        if self.value.as_object().is_some_and(Map::is_empty) {
-            self.text = Text::of(&self.text).without_entries();
-        }
-        Ok(())
+        let edited = self.editor().unset(path);
+        self.keep(path, expected, edited)
     }
 
     /// Adds an item at the end of the list at `path`, made if absent. Gives `false` where the item was
@@ -210,13 +209,13 @@ impl Document {
             return self.set(path, &Value::Array(items)).map(|()| true);
         }
         let mut expected = self.value.clone();
-        set_value(&mut expected, path, Value::Array(items));
-        self.change(path, expected, |tree| {
-            let entry = find_entry(tree, path)?;
-            entry.value_node()?.as_sequence()?.push(&node_of(item)?);
-            Some(())
-        })
-        .map(|()| true)
+        set_value(&mut expected, path, Value::Array(items.clone()));
+        let editor = self.editor();
+        // A list that a merge key brings in is written out where it is changed.
+        let edited = editor
+            .add_item(path, item)
+            .or_else(|| editor.set_absent(path, &items.into()));
+        self.keep(path, expected, edited).map(|()| true)
     }
 
     /// Removes the first such item of the list at `path`. The list stays, even if empty.
@@ -237,25 +236,20 @@ impl Document {
             });
         };
         items.remove(index);
-        if items.is_empty() {
-            return self.set(path, &Value::Array(items));
-        }
+        let only = items.is_empty();
         let mut expected = self.value.clone();
         set_value(&mut expected, path, Value::Array(items));
-        self.change(path, expected, |tree| {
-            let entry = find_entry(tree, path)?;
-            entry.value_node()?.as_sequence()?.remove(index).map(|_| ())
-        })
+        let editor = self.editor();
+        let edited = if only {
+            editor.remove_only_item(path)
+        } else {
+            editor.remove_item(path, index)
+        };
+        self.keep(path, expected, edited)
     }
 
-    fn change(
-        &mut self,
-        path: &[&str],
-        expected: Value,
-        edit: impl FnOnce(&Tree) -> Option<()>,
-    ) -> Result<(), EditError> {
-        let edited = Text::of(&self.text).edit(edit);
-        self.keep(path, expected, edited)
+    fn editor(&self) -> Editor<'_> {
+        Editor::new(&self.text, &self.tree)
     }
 
     /// Takes over the edited text only if it holds `expected`.
@@ -265,11 +259,10 @@ impl Document {
         expected: Value,
         edited: Option<String>,
     ) -> Result<(), EditError> {
-        let holds = |text: &String| Self::parse(text).is_ok_and(|read| read.value == expected);
-        match edited.filter(holds) {
-            Some(text) => {
-                self.text = text;
-                self.value = expected;
+        let read = edited.and_then(|text| Self::of(text).ok());
+        match read.filter(|read| read.value == expected) {
+            Some(read) => {
+                *self = read;
                 Ok(())
             }
             None => Err(EditError::Unsafe {

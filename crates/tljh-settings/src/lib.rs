@@ -11,8 +11,10 @@ mod error;
 mod key;
 mod kind;
 mod model;
+mod place;
 mod reference;
 pub mod store;
+mod tree;
 mod yaml;
 
 pub use check::{Checked, check};
@@ -23,6 +25,7 @@ pub use model::{
     Auth, Cull, DefaultApp, Http, Https, JsonObject, LetsEncrypt, Limits, Services, Settings, Tls,
     UserEnvironment, Users,
 };
+pub use place::Step;
 pub use reference::render_reference;
 pub use yaml::parse_yaml;
 

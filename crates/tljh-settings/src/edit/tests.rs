@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::parse_yaml;
 
 fn edited(text: &str, edit: impl FnOnce(&mut Document) -> Result<(), EditError>) -> String {
     let mut document = Document::parse(text).unwrap();
