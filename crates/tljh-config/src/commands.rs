@@ -1,6 +1,7 @@
 //! One module for each subcommand, and what they share.
 
 pub mod add_item;
+pub mod check;
 mod edit;
 pub mod reload;
 pub mod remove_item;

@@ -8,6 +8,8 @@ use tljh_settings::store::StoreError;
 use tljh_settings::{Problem, SettingsError, UnknownKey};
 use tljh_terminal::{Hinted, RenderError};
 
+use crate::commands::check::counted;
+
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -83,6 +85,17 @@ pub enum Error {
         /// The last lines of its log.
         journal: String,
     },
+    /// The file that was checked has errors.
+    #[error("`{name}` has {}", counted(*errors, "error"))]
+    Invalid {
+        /// What was checked.
+        name: String,
+        /// How many.
+        errors: usize,
+    },
+    /// Standard input cannot be read.
+    #[error("could not read standard input")]
+    Input(#[source] io::Error),
     /// Standard output is closed.
     #[error("could not print")]
     Print(#[source] io::Error),
@@ -109,7 +122,7 @@ impl Hinted for Error {
             Self::Restart { unit, .. } | Self::NoAnswer { unit, .. } => {
                 Some(format!("see its whole log: `sudo journalctl -u {unit}`"))
             }
-            Self::Print(_) | Self::Docs(_) => None,
+            Self::Invalid { .. } | Self::Input(_) | Self::Print(_) | Self::Docs(_) => None,
         }
     }
 }

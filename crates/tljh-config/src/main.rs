@@ -4,6 +4,7 @@
 //! the table of keys in `tljh-settings`. An edit never leaves a file that the hub cannot read, and
 //! `reload` is the only command that touches a running service.
 
+mod certificates;
 mod cli;
 mod commands;
 mod error;
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
         }
         Some(Command::RemoveItem { key_path, value }) => {
             commands::remove_item::run(&target, key_path, value)
+        }
+        Some(Command::Check { file, json }) => {
+            commands::check::run(&target, file.as_deref(), *json)
         }
         Some(Command::Reload { component, timeout }) => {
             commands::reload::run(&target, *component, *timeout)

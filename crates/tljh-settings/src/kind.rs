@@ -5,8 +5,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::place::Step;
+
 /// The smallest memory limit: below it no server starts, and `512` for `512M` is caught.
-const SMALLEST_MEMORY: u64 = 1 << 20;
+pub(crate) const SMALLEST_MEMORY: u64 = 1 << 20;
+/// Where the hub and the proxy's API listen on the loopback address (`tljh_machine::services`).
+pub(crate) const TAKEN_PORTS: [u64; 2] = [15001, 15002];
 
 /// The type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,8 +47,47 @@ pub enum Kind {
     Json,
 }
 
-/// A value as its kind reads it, or what is wrong: the place below the key (such as `[2]`) and words.
-pub type Reading = Result<Value, (String, String)>;
+/// A value as its kind reads it, or all that is wrong with it.
+pub type Reading = Result<Value, Vec<Flaw>>;
+
+/// What is wrong with a value, or with a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The way from the key to the part.
+    pub place: Vec<Step>,
+    /// Whether a name within a mapping is wrong, not what it stands for.
+    pub in_name: bool,
+    /// The value as it is shown to people; may be a secret.
+    found: String,
+    wanted: String,
+}
+
+impl Flaw {
+    fn of(value: &Value, wanted: &str) -> Self {
+        let wanted = wanted.to_string();
+        Self {
+            place: Vec::new(),
+            in_name: false,
+            found: shown(value),
+            wanted,
+        }
+    }
+
+    fn below(mut self, step: Step) -> Self {
+        self.place.insert(0, step);
+        self
+    }
+
+    /// What is wrong and what is wanted, without the value if it is a secret.
+    pub fn words(&self, secret: bool) -> String {
+        let found = if secret && self.found.starts_with('`') {
+            "`***`"
+        } else {
+            &self.found
+        };
+        format!("is {found}, wanted {}", self.wanted)
+    }
+}
 
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,15 +107,21 @@ impl Memory {
             'M' => 20,
             'G' => 30,
             'T' => 40,
-            _ => return text.parse().ok(),
+            _ => 0,
         };
-        let number = &text[..text.len() - 1];
-        if let Ok(whole) = number.parse::<u64>() {
+        let number = if shift == 0 {
+            text
+        } else {
+            &text[..text.len() - 1]
+        };
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        if digits && let Ok(whole) = number.parse::<u64>() {
             return whole.checked_mul(1 << shift);
         }
-        let plain = number
-            .chars()
-            .all(|character| character.is_ascii_digit() || character == '.');
+        let plain = shift > 0
+            && number
+                .chars()
+                .all(|character| character.is_ascii_digit() || character == '.');
         let amount = number.parse::<f64>().ok().filter(|_| plain)?;
         let bytes = amount * (1u64 << shift) as f64;
         // The fraction of a byte does not count, as in JupyterHub.
@@ -114,18 +163,23 @@ impl Kind {
     pub fn read(self, value: &Value) -> Reading {
         match self {
             Self::Names => read_list(value, read_name),
-            Self::Domains => read_list(value, |item| match item {
-                Value::String(text) if is_host_name(text) => Ok(text.to_ascii_lowercase().into()),
-                _ => Err(unwanted(item, "a host name such as `hub.example.org`")),
-            }),
+            Self::Domains => read_list(value, read_domain),
             Self::Groups => read_groups(value),
-            _ => self
-                .read_scalar(value)
-                .map_err(|what| (String::new(), what)),
+            _ => self.read_scalar(value).map_err(|flaw| vec![flaw]),
         }
     }
 
-    fn read_scalar(self, value: &Value) -> Result<Value, String> {
+    fn read_scalar(self, value: &Value) -> Result<Value, Flaw> {
+        if self == Self::Port
+            && value
+                .as_u64()
+                .is_some_and(|port| TAKEN_PORTS.contains(&port))
+        {
+            return Err(Flaw::of(
+                value,
+                "another port than those of the hub and the proxy's API",
+            ));
+        }
         let accepted = match (self, value) {
             (Self::Json, _) => Some(value.clone()),
             (Self::Switch, Value::Bool(_)) => Some(value.clone()),
@@ -156,7 +210,7 @@ impl Kind {
             (_, Value::String(text)) => self.read_text(text).map(Value::String),
             _ => None,
         };
-        accepted.ok_or_else(|| unwanted(value, &self.wanted()))
+        accepted.ok_or_else(|| Flaw::of(value, &self.wanted()))
     }
 
     fn read_text(self, text: &str) -> Option<String> {
@@ -238,10 +292,6 @@ fn guess_word(word: &str) -> Value {
     })
 }
 
-fn unwanted(value: &Value, wanted: &str) -> String {
-    format!("is {}, wanted {wanted}", shown(value))
-}
-
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "empty".to_string(),
@@ -253,48 +303,70 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn read_list(value: &Value, read: impl Fn(&Value) -> Result<Value, String>) -> Reading {
+fn read_list(value: &Value, read: impl Fn(&Value) -> Result<Value, Flaw>) -> Reading {
     let Value::Array(items) = value else {
-        return Err((String::new(), unwanted(value, "a list")));
+        return Err(vec![Flaw::of(value, "a list")]);
     };
-    let read_item = |(index, item)| read(item).map_err(|what| (format!("[{index}]"), what));
-    items
-        .iter()
-        .enumerate()
-        .map(read_item)
-        .collect::<Result<Vec<_>, _>>()
-        .map(Value::Array)
+    let mut flaws = Vec::new();
+    let mut list = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        match read(item) {
+            Ok(item) => list.push(item),
+            Err(flaw) => flaws.push(flaw.below(Step::Index(index))),
+        }
+    }
+    if flaws.is_empty() {
+        Ok(Value::Array(list))
+    } else {
+        Err(flaws)
+    }
 }
 
-fn read_name(value: &Value) -> Result<Value, String> {
+fn read_name(value: &Value) -> Result<Value, Flaw> {
     match value {
+        Value::String(name) if name.trim() != name => {
+            Err(Flaw::of(value, "a user name without spaces around it"))
+        }
         Value::String(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
             Ok(value.clone())
         }
         Value::Number(number) if number.is_u64() => Ok(number.to_string().into()),
-        Value::Number(_) | Value::Bool(_) => Err(unwanted(
+        Value::Number(_) | Value::Bool(_) => Err(Flaw::of(
             value,
             &format!("a user name; put it in quotes: \"{value}\""),
         )),
-        _ => Err(unwanted(value, "a user name")),
+        _ => Err(Flaw::of(value, "a user name")),
+    }
+}
+
+fn read_domain(value: &Value) -> Result<Value, Flaw> {
+    match value {
+        Value::String(text) if is_host_name(text) => Ok(text.to_ascii_lowercase().into()),
+        Value::String(text) if !text.is_ascii() => Err(Flaw::of(
+            value,
+            "its ASCII form, which begins with `xn--` (punycode)",
+        )),
+        _ => Err(Flaw::of(value, "a host name such as `hub.example.org`")),
     }
 }
 
 fn read_groups(value: &Value) -> Reading {
     let Value::Object(groups) = value else {
-        return Err((
-            String::new(),
-            unwanted(value, "a mapping from groups to lists of users"),
-        ));
+        return Err(vec![Flaw::of(
+            value,
+            "a mapping from groups to lists of users",
+        )]);
     };
     let mut read = serde_json::Map::new();
+    let mut flaws = Vec::new();
     for (group, members) in groups {
+        let below = |flaw: Flaw| flaw.below(Step::Name(group.clone()));
         // What /etc/group or a command line would take for something else (group(5)).
         if group.is_empty() || group.starts_with('-') || group.contains(unfit_for_group) {
-            return Err((
-                format!(".{group}"),
-                "is no name of a Unix group".to_string(),
-            ));
+            let mut flaw = below(Flaw::of(&group.as_str().into(), "a name of a Unix group"));
+            flaw.in_name = true;
+            flaws.push(flaw);
+            continue;
         }
         let members = match members {
             Value::Null => continue,
@@ -302,11 +374,16 @@ fn read_groups(value: &Value) -> Reading {
             Value::String(_) | Value::Number(_) => &Value::Array(vec![members.clone()]),
             other => other,
         };
-        let members = read_list(members, read_name)
-            .map_err(|(place, what)| (format!(".{group}{place}"), what))?;
-        read.insert(group.clone(), members);
+        match read_list(members, read_name) {
+            Ok(members) => drop(read.insert(group.clone(), members)),
+            Err(inner) => flaws.extend(inner.into_iter().map(below)),
+        }
     }
-    Ok(Value::Object(read))
+    if flaws.is_empty() {
+        Ok(Value::Object(read))
+    } else {
+        Err(flaws)
+    }
 }
 
 fn unfit_for_group(character: char) -> bool {

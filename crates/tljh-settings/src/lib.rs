@@ -6,21 +6,26 @@
 //! JSON. Nothing here restarts a service or knows a program.
 
 mod check;
+mod diagnose;
 pub mod edit;
 mod error;
 mod key;
 mod kind;
+mod mask;
 mod model;
 mod place;
 mod reference;
+mod rules;
+mod secret;
 pub mod store;
 mod tree;
 mod yaml;
 
-pub use check::{Checked, check};
+pub use check::{Checked, Severity, check};
+pub use diagnose::{Diagnostic, Inspection, diagnose, render_diagnostics};
 pub use error::{Problem, SettingsError, UnknownKey};
 pub use key::{Fallback, KEYS, Key, Lookup, lookup};
-pub use kind::{Kind, Memory, Reading};
+pub use kind::{Flaw, Kind, Memory, Reading};
 pub use model::{
     Auth, Cull, DefaultApp, Http, Https, JsonObject, LetsEncrypt, Limits, Services, Settings, Tls,
     UserEnvironment, Users,

@@ -52,31 +52,46 @@ impl Position {
     }
 }
 
+/// What stands at a path.
+pub(crate) struct Found<'tree> {
+    /// Its key; `None` for an item and for the root.
+    pub(crate) key: Option<&'tree Node>,
+    pub(crate) value: &'tree Node,
+    /// How many steps of the path exist.
+    pub(crate) depth: usize,
+}
+
 impl Tree {
-    /// The key and the value at `path`, as far as it exists: the place of its deepest existing part.
+    /// The deepest part of `path` that is written.
     ///
     /// Aliases and merge keys are followed, so that the place is where the value is written.
-    pub(crate) fn find<'tree>(
-        &'tree self,
-        path: &[Step],
-    ) -> Option<(Option<&'tree Node>, &'tree Node)> {
-        let mut found = (None, self.root.as_ref()?);
+    pub(crate) fn find<'tree>(&'tree self, path: &[Step]) -> Option<Found<'tree>> {
+        let mut found = Found {
+            key: None,
+            value: self.root.as_ref()?,
+            depth: 0,
+        };
         for step in path {
-            let part = match (&self.resolved(found.1)?.data, step) {
-                (Data::Mapping { entries, .. }, Step::Name(name)) => self
-                    .entry(entries, name, 0)
-                    .map(|entry| (Some(&entry.key), &entry.value)),
-                (Data::Sequence { items, .. }, Step::Index(index)) => {
-                    items.get(*index).map(|item| (None, item))
+            let (key, value) = match (&self.resolved(found.value)?.data, step) {
+                (Data::Mapping { entries, .. }, Step::Name(name)) => {
+                    match self.entry(entries, name, 0) {
+                        Some(entry) => (Some(&entry.key), &entry.value),
+                        None => break,
+                    }
                 }
-                // One name in the place of a list of names stands for a list of one.
-                (Data::Scalar { .. }, Step::Index(_)) => None,
-                _ => None,
+                (Data::Sequence { items, .. }, Step::Index(index)) => match items.get(*index) {
+                    Some(item) => (None, item),
+                    None => break,
+                },
+                // A word in the place of a list stands for a list of one.
+                (Data::Scalar { .. }, Step::Index(_)) => (found.key, found.value),
+                _ => break,
             };
-            match part {
-                Some(part) => found = part,
-                None => break,
-            }
+            found = Found {
+                key,
+                value,
+                depth: found.depth + 1,
+            };
         }
         Some(found)
     }
@@ -115,33 +130,40 @@ impl Tree {
             })
     }
 
-    /// Calls `see` with every scalar that is a value, and the path to it.
+    /// Calls `see` with every scalar that is a value, and the names on the way to it. What an alias or a
+    /// merge key brings in is seen as a whole.
     pub(crate) fn each_scalar<'tree>(
         &'tree self,
         see: &mut impl FnMut(&[&'tree str], &'tree Node),
     ) {
         if let Some(root) = &self.root {
-            scalars(root, &mut Vec::new(), see);
+            self.scalars(root, &mut Vec::new(), see);
         }
     }
-}
 
-fn scalars<'tree>(
-    node: &'tree Node,
-    path: &mut Vec<&'tree str>,
-    see: &mut impl FnMut(&[&'tree str], &'tree Node),
-) {
-    match &node.data {
-        Data::Scalar { .. } => see(path, node),
-        Data::Sequence { items, .. } => items.iter().for_each(|item| scalars(item, path, see)),
-        Data::Mapping { entries, .. } => {
-            for entry in entries {
-                path.push(key_name(&entry.key).unwrap_or_default());
-                scalars(&entry.value, path, see);
-                path.pop();
+    fn scalars<'tree>(
+        &'tree self,
+        node: &'tree Node,
+        path: &mut Vec<&'tree str>,
+        see: &mut impl FnMut(&[&'tree str], &'tree Node),
+    ) {
+        match &node.data {
+            Data::Scalar { .. } => see(path, node),
+            Data::Sequence { items, .. } => {
+                items.iter().for_each(|item| self.scalars(item, path, see))
             }
+            Data::Mapping { entries, .. } => {
+                for entry in entries {
+                    path.push(key_name(&entry.key).unwrap_or_default());
+                    self.scalars(&entry.value, path, see);
+                    path.pop();
+                }
+            }
+            Data::Alias(_) => self
+                .resolved(node)
+                .into_iter()
+                .for_each(|target| see(path, target)),
         }
-        Data::Alias(_) => {}
     }
 }
 

@@ -76,14 +76,14 @@ impl Node {
             )
     }
 
-    /// The tag in front of the value, unless it is one of YAML's own.
-    pub(crate) fn foreign_tag(&self) -> Option<(&str, Range<usize>)> {
+    /// Where a tag stands that is none of YAML's own.
+    pub(crate) fn foreign_tag(&self) -> Option<Range<usize>> {
         let (tag, range) = self.tag.as_ref()?;
         let own = matches!(
             tag.strip_prefix("tag:yaml.org,2002:"),
             Some("str" | "seq" | "map" | "int" | "float" | "bool" | "null")
         );
-        (!own).then(|| (tag.as_str(), range.clone()))
+        (!own).then(|| range.clone())
     }
 
     /// The type that a tag gives to a scalar, such as `str`.

@@ -84,9 +84,9 @@ impl<'tree> Reader<'tree> {
         if self.values > MOST_VALUES || self.depth > DEEPEST {
             return Err(fault("aliases make the file endless".to_string()));
         }
-        if let Some((tag, range)) = node.foreign_tag() {
+        if let Some(range) = node.foreign_tag() {
             return Err(Fault {
-                what: format!("tag `{tag}` has no meaning here"),
+                what: "this tag has no meaning here".to_string(),
                 range,
             });
         }
@@ -187,7 +187,7 @@ fn scalar(
         None => true,
     };
     if !fits {
-        return Err(format!("`{text}` does not fit its tag"));
+        return Err("this value does not fit its tag".to_string());
     }
     Ok(if as_text && value.is_number() {
         text.into()
@@ -235,5 +235,5 @@ fn number_to_json(number: &serde_yaml::Number) -> Result<Number, String> {
     number
         .as_f64()
         .and_then(Number::from_f64)
-        .ok_or_else(|| format!("number `{number}` cannot be used"))
+        .ok_or_else(|| "this number cannot be used".to_string())
 }

@@ -123,6 +123,10 @@ fn the_corpus_is_read_as_another_parser_reads_it() {
                         Err(_) => continue,
                     }
                 }
+                // libyaml takes a tab before a comment for indentation.
+                Err(_) if name == "tabs-in-comments" => continue,
+                // libyaml takes a tab before a comment for indentation.
+                Err(_) if name == "tabs-in-comments" => continue,
                 Err(error) => panic!("{name}: {error}"),
             };
         let ours = parse_yaml(&text).unwrap_or_else(|error| panic!("{name}: {error}"));

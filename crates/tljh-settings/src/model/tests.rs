@@ -188,7 +188,7 @@ fn one_name_stored_as_text_is_a_group_of_one() {
     for wrong in ["-x", "a:b", "a,b", "", "a/b"] {
         let text = format!("users: {{extra_user_groups: {{'{wrong}': [ada]}}}}");
         assert!(
-            refusal(&text).contains("is no name of a Unix group"),
+            refusal(&text).contains("wanted a name of a Unix group"),
             "{wrong}"
         );
     }
