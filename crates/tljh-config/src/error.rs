@@ -1,6 +1,7 @@
 //! What can go wrong, and the command that helps.
 
 use std::io;
+use std::path::PathBuf;
 
 use tljh_machine::CommandError;
 use tljh_settings::edit::EditError;
@@ -99,6 +100,15 @@ pub enum Error {
     /// Standard output is closed.
     #[error("could not print")]
     Print(#[source] io::Error),
+    /// The schema could not be written.
+    #[error("could not write `{}`", path.display())]
+    Schema {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Manual pages could not be written.
     #[error(transparent)]
     Docs(#[from] RenderError),
@@ -122,7 +132,11 @@ impl Hinted for Error {
             Self::Restart { unit, .. } | Self::NoAnswer { unit, .. } => {
                 Some(format!("see its whole log: `sudo journalctl -u {unit}`"))
             }
-            Self::Invalid { .. } | Self::Input(_) | Self::Print(_) | Self::Docs(_) => None,
+            Self::Invalid { .. }
+            | Self::Input(_)
+            | Self::Print(_)
+            | Self::Schema { .. }
+            | Self::Docs(_) => None,
         }
     }
 }

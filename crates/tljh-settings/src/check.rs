@@ -226,6 +226,14 @@ impl Checked {
             return self.error(&path, "must hold the settings of that class");
         };
         for (name, value) in traits {
+            let key = exact(&format!("auth.{class}.{name}")).filter(|_| !value.is_null());
+            if let Some(Err(flaws)) = key.map(|key| key.kind.read(value)) {
+                let words = flaws
+                    .first()
+                    .map(|flaw| flaw.words(false))
+                    .unwrap_or_default();
+                self.error(&["auth", class, name], &words);
+            }
             insert(
                 &mut self.tree,
                 &["auth", "classes", class, name],
@@ -233,6 +241,7 @@ impl Checked {
             );
         }
     }
+
     /// Adds every default that the file does not override, then drops the authenticators' empty traits.
     /// In this order: a trait that the file empties loses its default too, as upstream's merge does.
     fn fill_defaults(&mut self) {

@@ -16,6 +16,7 @@ mod model;
 mod place;
 mod reference;
 mod rules;
+mod schema;
 mod secret;
 pub mod store;
 mod tree;
@@ -32,6 +33,7 @@ pub use model::{
 };
 pub use place::Step;
 pub use reference::render_reference;
+pub use schema::{SCHEMA_PATH, render_schema};
 pub use yaml::parse_yaml;
 
 /// Where the configuration lives on an installed machine.

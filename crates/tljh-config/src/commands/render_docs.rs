@@ -7,7 +7,10 @@ use clap::CommandFactory as _;
 use crate::cli::Cli;
 use crate::error::Error;
 
-/// Writes manual pages and completions.
+/// Writes manual pages, completions and `config.schema.json`.
 pub fn run(folder: &Path) -> Result<(), Error> {
-    Ok(tljh_terminal::render_docs(Cli::command(), folder)?)
+    tljh_terminal::render_docs(Cli::command(), folder)?;
+    let path = folder.join("config.schema.json");
+    std::fs::write(&path, tljh_settings::render_schema())
+        .map_err(|source| Error::Schema { path, source })
 }
