@@ -1,5 +1,11 @@
 //! Ugly files, and what edits do to them: `tests/corpus/*.yaml`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::path::Path;
@@ -32,7 +38,7 @@ fn corpus() -> Vec<(String, String)> {
 }
 
 /// The edits, and how many lines of the file each may cost.
-fn edits(before: &Value) -> Vec<(Edit, usize)> {
+fn edits(before: &Value) -> Vec<(Edit<'static>, usize)> {
     let mut edits = vec![
         (Edit::Set(vec!["limits", "memory"], json!("3G")), 1),
         (Edit::Set(vec!["limits", "cpu"], json!(1.5)), 1),
@@ -105,7 +111,7 @@ fn edits(before: &Value) -> Vec<(Edit, usize)> {
     edits
 }
 
-fn path_of(edit: &Edit) -> &[&'static str] {
+fn path_of<'edit>(edit: &'edit Edit<'_>) -> &'edit [&'edit str] {
     match edit {
         Edit::Set(path, _) | Edit::Unset(path) | Edit::Add(path, _) | Edit::Remove(path, _) => path,
     }

@@ -172,7 +172,7 @@ fn document() -> impl Strategy<Value = String> {
         })
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+fn edit() -> impl Strategy<Value = Edit<'static>> {
     let names: &[&str] = &[
         "users", "allowed", "limits", "quoted", "x y", "memory", "12", "a-b", "new", "on", "1.5",
     ];
@@ -206,7 +206,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 }
 
 /// Whether the edit replaces nothing that may take more than a line.
-fn replaces_at_most_a_line(before: &Value, edit: &Edit) -> bool {
+fn replaces_at_most_a_line(before: &Value, edit: &Edit<'_>) -> bool {
     let (path, list_grows) = match edit {
         Edit::Set(path, _) => (path, false),
         Edit::Add(path, _) => (path, true),

@@ -1,5 +1,11 @@
 //! The schema for editors says what the check says.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use serde_json::Value;
 use tljh_settings::{diagnose, parse_yaml, render_schema};
 

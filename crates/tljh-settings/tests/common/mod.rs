@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 use tljh_settings::edit::{Document, EditError};
 
 #[derive(Debug, Clone)]
-pub enum Edit {
-    Set(Vec<&'static str>, Value),
-    Unset(Vec<&'static str>),
-    Add(Vec<&'static str>, Value),
-    Remove(Vec<&'static str>, usize),
+pub enum Edit<'path> {
+    Set(Vec<&'path str>, Value),
+    Unset(Vec<&'path str>),
+    Add(Vec<&'path str>, Value),
+    Remove(Vec<&'path str>, usize),
 }
 
 pub fn get<'value>(root: &'value Value, path: &[&str]) -> Option<&'value Value> {
@@ -48,7 +48,7 @@ fn without(root: &Value, path: &[&str]) -> Value {
 }
 
 /// What the values should be afterwards; `None` where the edit must be refused.
-pub fn expected(before: &Value, edit: &Edit) -> Option<Value> {
+pub fn expected(before: &Value, edit: &Edit<'_>) -> Option<Value> {
     match edit {
         Edit::Set(path, value) => Some(put(before.clone(), path, value.clone())),
         Edit::Unset(path) => get(before, path).map(|_| without(before, path)),
@@ -82,7 +82,7 @@ pub fn expected(before: &Value, edit: &Edit) -> Option<Value> {
     }
 }
 
-pub fn apply(document: &mut Document, edit: &Edit) -> Result<(), EditError> {
+pub fn apply(document: &mut Document, edit: &Edit<'_>) -> Result<(), EditError> {
     match edit {
         Edit::Set(path, value) => document.set(path, value),
         Edit::Unset(path) => document.unset(path),
