@@ -258,6 +258,10 @@ impl Kind {
         let guess = guess_word(word);
         match self {
             Self::Json => guess,
+            // `.5` is text by upstream's rule.
+            Self::Cores if word.starts_with('.') => guess_word(&format!("0{word}"))
+                .as_f64()
+                .map_or(guess, Value::from),
             Self::Names | Self::Domains | Self::Groups if !guess.is_null() => word.into(),
             Self::Text
             | Self::UrlPath
@@ -429,3 +433,6 @@ fn is_email(text: &str) -> bool {
             && is_host_name(host)
     })
 }
+
+#[cfg(test)]
+mod tests;
