@@ -13,7 +13,9 @@ use crate::error::SettingsError;
 use crate::tree::Tree;
 use crate::yaml::{read, syntax};
 
+mod flow;
 mod lines;
+mod replace;
 mod text;
 mod write;
 

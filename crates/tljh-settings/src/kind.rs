@@ -7,6 +7,10 @@ use serde_json::Value;
 
 use crate::place::Step;
 
+mod flaw;
+
+pub use flaw::Flaw;
+
 /// The smallest memory limit: below it no server starts, and `512` for `512M` is caught.
 pub(crate) const SMALLEST_MEMORY: u64 = 1 << 20;
 /// Where the hub and the proxy's API listen on the loopback address (`tljh_machine::services`).
@@ -49,45 +53,6 @@ pub enum Kind {
 
 /// A value as its kind reads it, or all that is wrong with it.
 pub type Reading = Result<Value, Vec<Flaw>>;
-
-/// What is wrong with a value, or with a part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// The way from the key to the part.
-    pub place: Vec<Step>,
-    /// Whether a name within a mapping is wrong, not what it stands for.
-    pub in_name: bool,
-    /// The value as it is shown to people; may be a secret.
-    found: String,
-    wanted: String,
-}
-
-impl Flaw {
-    fn of(value: &Value, wanted: &str) -> Self {
-        let wanted = wanted.to_string();
-        Self {
-            place: Vec::new(),
-            in_name: false,
-            found: shown(value),
-            wanted,
-        }
-    }
-
-    fn below(mut self, step: Step) -> Self {
-        self.place.insert(0, step);
-        self
-    }
-
-    /// What is wrong and what is wanted, without the value if it is a secret.
-    pub fn words(&self, secret: bool) -> String {
-        let found = if secret && self.found.starts_with('`') {
-            "`***`"
-        } else {
-            &self.found
-        };
-        format!("is {found}, wanted {}", self.wanted)
-    }
-}
 
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -202,11 +167,8 @@ impl Kind {
             (Self::Memory, Value::String(text)) => Memory::parse(text)
                 .filter(|bytes| *bytes >= SMALLEST_MEMORY)
                 .map(Value::from),
-            // A number in the place of text is what the admin typed, but for forms such as 1e3 or
-            // 0x10, which YAML has already turned into another number.
-            (Self::Text, Value::Number(number)) if number.is_u64() => {
-                Some(number.to_string().into())
-            }
+            // A number in the place of text is what the admin typed; one that would read back differently is text already.
+            (Self::Text, Value::Number(number)) => Some(number.to_string().into()),
             (_, Value::String(text)) => self.read_text(text).map(Value::String),
             _ => None,
         };
@@ -296,17 +258,6 @@ fn guess_word(word: &str) -> Value {
     })
 }
 
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "empty".to_string(),
-        Value::String(text) if text.is_empty() => "empty".to_string(),
-        Value::String(text) => format!("`{text}`"),
-        Value::Array(_) => "a list".to_string(),
-        Value::Object(_) => "a mapping".to_string(),
-        other => format!("`{other}`"),
-    }
-}
-
 fn read_list(value: &Value, read: impl Fn(&Value) -> Result<Value, Flaw>) -> Reading {
     let Value::Array(items) = value else {
         return Err(vec![Flaw::of(value, "a list")]);
@@ -334,8 +285,8 @@ fn read_name(value: &Value) -> Result<Value, Flaw> {
         Value::String(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
             Ok(value.clone())
         }
-        Value::Number(number) if number.is_u64() => Ok(number.to_string().into()),
-        Value::Number(_) | Value::Bool(_) => Err(Flaw::of(
+        Value::Number(number) => Ok(number.to_string().into()),
+        Value::Bool(_) => Err(Flaw::of(
             value,
             &format!("a user name; put it in quotes: \"{value}\""),
         )),

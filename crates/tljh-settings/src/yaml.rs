@@ -189,11 +189,9 @@ fn scalar(
     if !fits {
         return Err("this value does not fit its tag".to_string());
     }
-    Ok(if as_text && value.is_number() {
-        text.into()
-    } else {
-        value
-    })
+    // A number that reads back as it is written is left to its key's type.
+    let rewritten = as_text && value.is_number() && value.to_string() != text;
+    Ok(if rewritten { text.into() } else { value })
 }
 
 /// What a word without quotes stands for (YAML 1.2, core schema, as the YAML library has it).

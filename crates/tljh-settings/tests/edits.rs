@@ -224,7 +224,7 @@ fn replaces_at_most_a_line(before: &Value, edit: &Edit<'_>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn edits_equal_the_model_and_leave_other_lines_alone(

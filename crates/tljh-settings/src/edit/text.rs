@@ -19,15 +19,15 @@ type Changes = Vec<(Range<usize>, String)>;
 
 /// An edit of one text. Each method gives the new text, or `None` where it knows no way.
 pub(super) struct Editor<'text> {
-    text: Lines<'text>,
-    tree: &'text Tree,
+    pub(super) text: Lines<'text>,
+    pub(super) tree: &'text Tree,
 }
 
 /// A mapping on the way to the place of an edit, and whether it stands in brackets.
-struct Parent<'text> {
-    node: &'text Node,
+pub(super) struct Parent<'text> {
+    pub(super) node: &'text Node,
     entries: &'text [Entry],
-    flow: bool,
+    pub(super) flow: bool,
 }
 
 impl<'text> Editor<'text> {
@@ -192,118 +192,6 @@ impl<'text> Editor<'text> {
         Some((node, brackets))
     }
 
-    fn replace(&self, parent: &Parent<'_>, entry: &Entry, value: &Value) -> Option<String> {
-        let old = &entry.value;
-        let colon = self.colon(&entry.key);
-        if old.is_absent() {
-            if old.decorated {
-                return None;
-            }
-            let Some(colon) = colon else {
-                let end = entry.key.range.end;
-                return self.apply(vec![(end..end, format!(": {}", flow_text(value)))]);
-            };
-            if parent.flow || !is_long(value) {
-                return self.apply(vec![(
-                    colon + 1..colon + 1,
-                    format!(" {}", flow_text(value)),
-                )]);
-            }
-            let lines = self.block(parent, value);
-            return self.apply(vec![self.text.insertion_after(colon + 1, &lines)]);
-        }
-        let (start, end) = (old.range.start, self.node_end(old));
-        let flow_old = matches!(
-            old.data,
-            Data::Sequence { flow: true, .. } | Data::Mapping { flow: true, .. }
-        );
-        if let (Data::Mapping { entries, .. }, Value::Object(new)) = (&old.data, value)
-            && entries.is_empty()
-            && self.text.0[start..end].contains('\n')
-        {
-            let inner = flow_text(&Value::Object(new.clone()));
-            let inner = inner.trim_start_matches('{').strip_suffix('}')?.to_string();
-            return self.apply(vec![(start + 1..start + 1, inner)]);
-        }
-        if parent.flow || (flow_old && (value.is_array() || value.is_object())) {
-            return self.apply(vec![(start..end, flow_text(value))]);
-        }
-        let colon = colon?;
-        let first = self.text.skip_blank(colon + 1);
-        let same_line = self.text.line_end(colon) == self.text.line_end(first);
-        let block_old = matches!(
-            old.data,
-            Data::Sequence { flow: false, .. } | Data::Mapping { flow: false, .. }
-        );
-        let alone = old.decorated && is_block_scalar(old);
-        match (is_long(value), same_line) {
-            _ if alone => None,
-            (false, _) if !block_old && !is_block_scalar(old) => {
-                self.apply(vec![(start..end, scalar_text(value, false))])
-            }
-            (false, true) if is_block_scalar(old) => {
-                self.apply(vec![(first..end, scalar_text(value, false))])
-            }
-            (false, _) => {
-                // An anchor or tag on the key's line goes with the collection that it stands before.
-                let head = if same_line {
-                    first..self.text.content_end(first)
-                } else {
-                    colon + 1..colon + 1
-                };
-                let lines = self.text.whole_lines(self.text.line_end(colon), end);
-                let head_text = if same_line {
-                    String::new()
-                } else {
-                    " ".to_string()
-                };
-                self.apply(vec![
-                    (head, head_text + &scalar_text(value, false)),
-                    (lines, String::new()),
-                ])
-            }
-            (true, true) if !block_old && !is_block_scalar(old) => {
-                let spaces = self.text.0[..first].trim_end_matches(' ').len();
-                let lines = self.block(parent, value);
-                self.apply(vec![
-                    (spaces..end, String::new()),
-                    self.text.insertion_after(end, &lines),
-                ])
-            }
-            (true, _) => {
-                let from = if same_line {
-                    first
-                } else {
-                    self.text.line_end(colon)
-                };
-                let lines = self.block(parent, value);
-                let eol = self.text.eol(colon);
-                let lines = lines.replace('\n', eol);
-                let mut new = if same_line {
-                    format!("{eol}{lines}")
-                } else {
-                    lines
-                };
-                if self.text.line_end(end) == self.text.0.len() && !self.text.0.ends_with('\n') {
-                    new.truncate(new.len() - eol.len());
-                }
-                self.apply(vec![(from..self.text.line_end(end), new)])
-            }
-        }
-    }
-
-    /// The lines for a value below one of the parent's keys.
-    fn block(&self, parent: &Parent<'_>, value: &Value) -> String {
-        let style = Style::of(&self.text, self.tree);
-        let column = self.text.column(parent.node.range.start);
-        let deeper = if value.is_array() {
-            style.list
-        } else {
-            style.step
-        };
-        block_lines(value, column + deeper, style)
-    }
-
     fn add_entry(&self, parent: &Parent<'_>, name: &str, value: &Value) -> Option<String> {
         let last = parent.entries.last();
         if parent.flow {
@@ -365,59 +253,6 @@ impl<'text> Editor<'text> {
         Some(self.text.with_lines_at(place, &lines, self.text.eol(0)))
     }
 
-    /// Adds `new` behind the last part of what stands in brackets.
-    fn add_to_flow(&self, start: usize, end: usize, node: &Node, new: &str) -> Option<String> {
-        let pad = self.text.before(start);
-        let closing = self.text.skip_blank(end);
-        let comma = self.text.0[closing..].starts_with(',');
-        // A part on a line of its own gets one below; its comment stays beside it.
-        let own_line = pad.trim().is_empty() && self.text.line_end(end) < node.range.end;
-        if !own_line {
-            return self.apply(vec![(end..end, format!(", {new}"))]);
-        }
-        let line = format!("{pad}{new}{}\n", if comma { "," } else { "" });
-        let mut changes = vec![
-            self.text
-                .insertion_after(if comma { closing } else { end }, &line),
-        ];
-        if !comma {
-            changes.insert(0, (end..end, ",".to_string()));
-        }
-        self.apply(changes)
-    }
-
-    /// Removes a part of what stands in brackets, with the comma that it leaves over.
-    fn cut_from_flow(
-        &self,
-        before: Option<Range<usize>>,
-        part: Range<usize>,
-        next: Option<usize>,
-    ) -> Option<String> {
-        let comma = self.text.skip_blank(part.end);
-        let end = if self.text.0[comma..].starts_with(',') {
-            comma + 1
-        } else {
-            part.end
-        };
-        let line_end = self.text.content_end(end);
-        let rest = self.text.0[end..line_end].trim_start();
-        let own_line = self.text.before(part.start).trim().is_empty()
-            && (rest.is_empty() || rest.starts_with('#'));
-        let cut = match (before, next) {
-            _ if own_line => self.text.whole_lines(part.start, end),
-            (_, Some(next)) if self.text.line_end(end) == self.text.line_end(next) => {
-                part.start..next
-            }
-            (Some(before), None)
-                if self.text.line_end(before.end) == self.text.line_end(part.start) =>
-            {
-                before.end..part.end
-            }
-            _ => part.start..end,
-        };
-        self.apply(vec![(cut, String::new())])
-    }
-
     /// Where each item's dash stands.
     fn dashes(&self, path: &[&str], items: &[Node]) -> Option<Vec<usize>> {
         let entry = self.entry_at(path)?;
@@ -438,12 +273,12 @@ impl<'text> Editor<'text> {
         Some(dashes)
     }
 
-    fn colon(&self, key: &Node) -> Option<usize> {
+    pub(super) fn colon(&self, key: &Node) -> Option<usize> {
         let at = self.text.skip_blank(key.range.end);
         self.text.0[at..].starts_with(':').then_some(at)
     }
 
-    fn entry_end(&self, entry: &Entry) -> usize {
+    pub(super) fn entry_end(&self, entry: &Entry) -> usize {
         let colon = self
             .colon(&entry.key)
             .map_or(entry.key.range.end, |colon| colon + 1);
@@ -455,19 +290,8 @@ impl<'text> Editor<'text> {
         }
     }
 
-    /// Where a flow item begins, its anchor and tag included.
-    fn node_start(&self, node: &Node) -> usize {
-        if !node.decorated {
-            return node.range.start;
-        }
-        let before = &self.text.0[..node.range.start];
-        before
-            .rfind([',', '[', '{', '\n'])
-            .map_or(node.range.start, |at| self.text.skip_blank(at + 1))
-    }
-
     /// Where the value's own text ends: blank lines behind a block scalar belong to it only if it keeps them.
-    fn node_end(&self, node: &Node) -> usize {
+    pub(super) fn node_end(&self, node: &Node) -> usize {
         match &node.data {
             Data::Scalar { text, .. } if is_block_scalar(node) => {
                 let raw = &self.text.0[node.range.clone()];
@@ -490,7 +314,7 @@ impl<'text> Editor<'text> {
         }
     }
 
-    fn apply(&self, mut changes: Changes) -> Option<String> {
+    pub(super) fn apply(&self, mut changes: Changes) -> Option<String> {
         changes.sort_by_key(|(range, _)| range.start);
         let text = self.text.0;
         let mut new = String::with_capacity(text.len() + 64);
@@ -521,13 +345,4 @@ fn own_entry<'node>(entries: &'node [Entry], name: &str) -> Option<&'node Entry>
     entries
         .iter()
         .find(|entry| !is_merge(&entry.key) && key_name(&entry.key) == Some(name))
-}
-
-/// Whether a value takes lines of its own.
-fn is_long(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(object) => !object.is_empty(),
-        _ => false,
-    }
 }
