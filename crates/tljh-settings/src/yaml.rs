@@ -190,8 +190,15 @@ fn scalar(
         return Err("this value does not fit its tag".to_string());
     }
     // A number that reads back as it is written is left to its key's type.
-    let rewritten = as_text && value.is_number() && value.to_string() != text;
-    Ok(if rewritten { text.into() } else { value })
+    let reads_back = match &value {
+        Value::Number(number) => number.to_string().as_str() == text,
+        _ => true,
+    };
+    Ok(if as_text && !reads_back {
+        text.into()
+    } else {
+        value
+    })
 }
 
 /// What a word without quotes stands for (YAML 1.2, core schema, as the YAML library has it).
