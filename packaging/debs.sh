@@ -48,6 +48,7 @@ stage_docs() {
         install -D -m 644 "$page" "$root/usr/share/man/man8/$(basename "$page")"
     done
     gzip -9n "$root"/usr/share/man/man8/*.8
+    [ "$1" != tljh-config ] || install -D -m 644 "$work/docs/config.schema.json" "$root/usr/share/tljh/config.schema.json"
     install -D -m 644 "$work/docs/completions/bash/$1" "$root/usr/share/bash-completion/completions/$1"
     install -D -m 644 "$work/docs/completions/zsh/_$1" "$root/usr/share/zsh/vendor-completions/_$1"
     install -D -m 644 "$work/docs/completions/fish/$1.fish" "$root/usr/share/fish/vendor_completions.d/$1.fish"

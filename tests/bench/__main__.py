@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.machines.places import DIST
 from tests.machines.repository import Repository
 
-from . import environment, installation, memory, proxy, sessions, sizes
+from . import config, environment, installation, memory, proxy, sessions, sizes
 from .figures import load, missing, print_heading, print_rows
 
 RUNS = 3
@@ -29,7 +29,8 @@ def main():
         figures += attempt("sizes", sizes.measure, suite, repository)
     finally:
         repository.close()
-    figures += attempt("proxy", measure_proxy, suite)
+    figures += attempt("proxy", measure_program, suite, proxy, "tljh-proxy")
+    figures += attempt("configuration tool", measure_program, suite, config, "tljh-config")
     print_heading("Summary")
     print_rows(("figure", "ours", "peer or target", "ratio", "met"), figures)
     print(f"\n{time.monotonic() - began:.0f} s, {load()}")
@@ -48,14 +49,14 @@ def measure_machine(suite, repository):
     return figures
 
 
-def measure_proxy(suite):
-    """The proxy's figures, of the program that is in the package."""
-    packages = sorted((DIST / "debs" / suite).glob("tljh-proxy_*.deb"), key=os.path.getmtime)
+def measure_program(suite, figures, name):
+    """The figures of a program, of the one that is in its package."""
+    packages = sorted((DIST / "debs" / suite).glob(f"{name}_*.deb"), key=os.path.getmtime)
     if not packages:
-        raise FileNotFoundError(f"no tljh-proxy package in {DIST / 'debs' / suite}")
+        raise FileNotFoundError(f"no {name} package in {DIST / 'debs' / suite}")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["dpkg-deb", "--extract", packages[-1], folder], check=True)
-        return proxy.measure(Path(folder) / "usr/bin/tljh-proxy")
+        return figures.measure(Path(folder) / "usr/bin" / name)
 
 
 def attempt(name, step, *arguments):

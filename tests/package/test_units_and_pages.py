@@ -1,6 +1,7 @@
 """systemd's units, manual pages and completions, read by what will read them."""
 
 import gzip
+import json
 import re
 
 import pytest
@@ -87,3 +88,11 @@ def test_a_manual_page_names_every_subcommand_of_the_help(system, program):
     names = [name for name in re.findall(r"^  ([a-z-]+)(?: |$)", commands[1] if commands else "", re.MULTILINE) if name != "help"]
     for name in names:
         assert (system.root / f"usr/share/man/man8/{program}-{name}.8.gz").exists()
+
+
+def test_the_schema_for_editors_is_where_the_documentation_says(system):
+    """The path is that of the `yaml-language-server` line in docs/configuration.md."""
+    (path,) = re.findall(r"\$schema=(\S+)", (PROJECT / "docs/configuration.md").read_text())
+    schema = json.loads((system.root / path.lstrip("/")).read_text())
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["properties"]["limits"]["properties"]["memory"]["examples"] == ["2G"]

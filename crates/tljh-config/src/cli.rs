@@ -138,6 +138,20 @@ pub enum Command {
                                  wrong usage"
     )]
     Edit,
+    /// Check the file: say what is wrong, each at its line and column
+    ///
+    /// Errors are wrong values, misspelt keys, and certificates that cannot be used; then the exit code is
+    /// 1. Warnings alone leave it 0.
+    #[command(
+        after_long_help = "Examples:\n  sudo tljh-config check\n  tljh-config check --json - < draft.yaml"
+    )]
+    Check {
+        /// Another file, which need not be the one in use; - for standard input
+        file: Option<PathBuf>,
+        /// Print a list of objects
+        #[arg(long)]
+        json: bool,
+    },
     /// Apply the configuration: restart a component and wait until it answers
     ///
     /// A configuration with wrong values, or one that the hub's Python cannot load, is refused before

@@ -3,6 +3,7 @@
 mod add_item;
 mod apply;
 mod change;
+pub mod check;
 pub mod deep;
 mod diff;
 mod edit;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Some(Command::RemoveItem(words)) => remove_item::run(&target, words),
         Some(Command::Apply { file }) => apply::run(&target, file),
         Some(Command::Edit) => edit::run(&target),
+        Some(Command::Check { file, json }) => check::run(&target, file.as_deref(), *json),
         Some(Command::Reload {
             component,
             timeout,
@@ -54,7 +56,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
 
 /// The file to work on, and under which rules.
 #[derive(Debug)]
-struct Target {
+pub struct Target {
     store: Store,
     /// Whether the path was given, so that its own permissions decide.
     own_path: bool,

@@ -12,6 +12,7 @@ use tljh_settings::store::StoreError;
 use tljh_settings::{Problem, SettingsError, UnknownKey};
 use tljh_terminal::{Hinted, RenderError};
 
+use crate::commands::check::counted;
 use crate::commands::deep::Finding;
 
 /// A failed command.
@@ -231,9 +232,26 @@ pub enum Error {
     /// A file beside the configuration, or of the history, could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The file that was checked has errors.
+    #[error("`{name}` has {}", counted(*errors, "error"))]
+    Invalid {
+        /// What was checked.
+        name: String,
+        /// How many.
+        errors: usize,
+    },
     /// Standard output is closed.
     #[error("could not print")]
     Print(#[source] io::Error),
+    /// The schema could not be written.
+    #[error("could not write `{}`", path.display())]
+    Schema {
+        /// Where to.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Manual pages could not be written.
     #[error(transparent)]
     Docs(#[from] RenderError),
@@ -280,7 +298,9 @@ impl Hinted for Error {
             Self::Draft { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run the same command with `sudo` before it".to_string())
             }
-            Self::Input(_)
+            Self::Invalid { .. }
+            | Self::Input(_)
+            | Self::Schema { .. }
             | Self::Read { .. }
             | Self::EditorFailed { .. }
             | Self::Draft { .. }

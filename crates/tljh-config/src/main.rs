@@ -4,6 +4,7 @@
 //! the table of keys in `tljh-settings`. An edit never leaves a file that the hub cannot read, and
 //! `reload` is the only command that touches a running service.
 
+mod certificates;
 mod cli;
 mod commands;
 mod completion;

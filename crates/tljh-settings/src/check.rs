@@ -1,18 +1,82 @@
-//! A parsed file against the table of keys.
+//! A parsed file against the table of keys: the one home of the rules.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Problem, SettingsError, UnknownKey};
 use crate::key::{FIRST_USE, KEYS, exact, is_class_name, is_section, nearest};
 use crate::model::{JsonObject, Settings};
+use crate::place::{Step, dotted};
+use crate::rules;
+use crate::secret::may_be_secret;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The configuration cannot be used like this.
+    Error,
+    /// It can be used, and is probably not what was meant.
+    Warning,
+}
+
+/// Something worth telling about one place of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) path: Vec<Step>,
+    /// Whether the key itself is meant, not its value.
+    pub(crate) at_key: bool,
+    /// What is wrong, without the key.
+    pub(crate) what: String,
+    pub(crate) hint: Option<String>,
+    /// Whether the key is one that nothing of ours reads.
+    pub(crate) unknown: bool,
+}
+
+impl Finding {
+    pub(crate) fn new(severity: Severity, path: &[&str], what: impl Into<String>) -> Self {
+        Self {
+            severity,
+            path: path
+                .iter()
+                .map(|name| Step::Name((*name).to_string()))
+                .collect(),
+            at_key: false,
+            what: what.into(),
+            hint: None,
+            unknown: false,
+        }
+    }
+
+    /// The finding in one sentence.
+    pub(crate) fn message(&self) -> String {
+        let key = dotted(&self.path);
+        match (self.unknown, key.is_empty()) {
+            (true, _) => format!("unknown key `{key}`"),
+            (_, true) => self.what.clone(),
+            _ => format!("`{key}` {}", self.what),
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        Problem {
+            key: dotted(&self.path),
+            what: self.what.clone(),
+        }
+    }
+}
 
 /// What a check found. The tree is complete where there are no problems.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// Values that cannot be used.
+    /// Values that cannot be used, and those that do not go together.
     pub problems: Vec<Problem>,
+    /// What can be used and is worth a warning.
+    pub warnings: Vec<Problem>,
     /// Keys that nothing of ours reads.
     pub unknown: Vec<UnknownKey>,
+    pub(crate) findings: Vec<Finding>,
     tree: JsonObject,
 }
 
@@ -21,7 +85,9 @@ pub struct Checked {
 pub fn check(root: &Value) -> Checked {
     let mut checked = Checked {
         problems: Vec::new(),
+        warnings: Vec::new(),
         unknown: Vec::new(),
+        findings: Vec::new(),
         tree: JsonObject::new(),
     };
     match root {
@@ -31,12 +97,25 @@ pub fn check(root: &Value) -> Checked {
                 .iter()
                 .for_each(|(name, value)| checked.check_entry(&[name], value));
         }
-        _ => checked.problem(
-            "",
-            "the file must hold a mapping, lines such as `http:`".to_string(),
-        ),
+        _ => checked.error(&[], "the file must hold a mapping, lines such as `http:`"),
     }
     checked.fill_defaults();
+    let mut together = rules::check(&checked.tree);
+    // What a section lacks cannot be said while its values are wrong.
+    together.retain(|rule| {
+        !checked
+            .findings
+            .iter()
+            .any(|found| found.path.first() == rule.path.first() && !found.unknown)
+    });
+    checked.findings.append(&mut together);
+    checked.findings.extend(rules::without_effect(root));
+    for finding in checked.findings.iter().filter(|finding| !finding.unknown) {
+        match finding.severity {
+            Severity::Error => checked.problems.push(finding.problem()),
+            Severity::Warning => checked.warnings.push(finding.problem()),
+        }
+    }
     checked
 }
 
@@ -64,11 +143,9 @@ impl Checked {
         Ok(settings)
     }
 
-    fn problem(&mut self, key: &str, what: String) {
-        self.problems.push(Problem {
-            key: key.to_string(),
-            what,
-        });
+    fn error(&mut self, path: &[&str], what: &str) {
+        self.findings
+            .push(Finding::new(Severity::Error, path, what));
     }
 
     fn check_entry(&mut self, path: &[&str], value: &Value) {
@@ -81,7 +158,15 @@ impl Checked {
             }
             return match key.kind.read(value) {
                 Ok(value) => insert(&mut self.tree, path, value),
-                Err((place, what)) => self.problem(&format!("{name}{place}"), what),
+                Err(flaws) => {
+                    let secret = may_be_secret(path);
+                    for flaw in flaws {
+                        let mut finding = Finding::new(Severity::Error, path, flaw.words(secret));
+                        finding.at_key = flaw.in_name;
+                        finding.path.extend(flaw.place);
+                        self.findings.push(finding);
+                    }
+                }
             };
         }
         match path {
@@ -98,33 +183,57 @@ impl Checked {
                 Value::Object(object) => object
                     .iter()
                     .for_each(|(part, value)| self.check_entry(&[path, &[part]].concat(), value)),
-                _ => self.problem(
-                    &name,
-                    "must hold further keys, not a value of its own".to_string(),
-                ),
+                _ => self.error(path, "must hold further keys, not a value of its own"),
             },
             _ => {
                 if let [top] = path {
                     insert(&mut self.tree, &["other", top], value.clone());
                 }
-                let nearest = nearest(&name);
-                self.unknown.push(UnknownKey { key: name, nearest });
+                self.unknown_key(path, name);
             }
         }
     }
 
+    /// A name close to a known one is a typing error; another one may be a plugin's, at the top only.
+    fn unknown_key(&mut self, path: &[&str], name: String) {
+        let nearest = nearest(&name);
+        let mut finding = Finding::new(Severity::Error, path, "is no key that is known");
+        finding.unknown = true;
+        finding.at_key = true;
+        finding.hint = nearest
+            .as_ref()
+            .map(|nearest| format!("did you mean `{nearest}`?"));
+        if path.len() == 1 && nearest.is_none() {
+            finding.severity = Severity::Warning;
+            finding.hint = Some("only a plugin can use it".to_string());
+        }
+        self.findings.push(finding);
+        self.unknown.push(UnknownKey { key: name, nearest });
+    }
+
     fn check_class(&mut self, class: &str, value: &Value) {
-        let name = format!("auth.{class}");
+        let path = ["auth", class];
         if !is_class_name(class) {
             let what = "is neither `type` nor an authenticator's class, which begins with a capital \
                         letter and holds its settings";
-            return self.problem(&name, what.to_string());
+            self.error(&path, what);
+            if let Some(finding) = self.findings.last_mut() {
+                finding.at_key = true;
+            }
+            return;
         }
         let Value::Object(traits) = value else {
-            let what = "must hold the settings of that class";
-            return self.problem(&name, what.to_string());
+            return self.error(&path, "must hold the settings of that class");
         };
         for (name, value) in traits {
+            let key = exact(&format!("auth.{class}.{name}")).filter(|_| !value.is_null());
+            if let Some(Err(flaws)) = key.map(|key| key.kind.read(value)) {
+                let words = flaws
+                    .first()
+                    .map(|flaw| flaw.words(false))
+                    .unwrap_or_default();
+                self.error(&["auth", class, name], &words);
+            }
             insert(
                 &mut self.tree,
                 &["auth", "classes", class, name],

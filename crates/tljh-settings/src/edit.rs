@@ -1,6 +1,6 @@
 //! Edits of a configuration's text that leave the rest of the text as it is.
 //!
-//! Each edit is made twice: on the text, by a lossless YAML editor, and on the values. The edited text
+//! Each edit is made twice: on the text, by cutting and inserting bytes, and on the values. The edited text
 //! is parsed again, and refused unless it holds exactly the edited values. So a text that the editor
 //! does not master gives an error, never a wrong file.
 
@@ -8,15 +8,19 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use tljh_terminal::Hinted;
-use yaml_edit::Document as Tree;
 
 use crate::error::SettingsError;
-use crate::yaml::parse_yaml;
+use crate::tree::Tree;
+use crate::yaml::{read, syntax};
 
+mod flow;
 mod items;
+mod lines;
+mod replace;
 mod text;
+mod write;
 
-use text::{Text, find_entry, node_of, set_text, unset_text};
+use text::Editor;
 
 /// An edit could not be made; the document is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +96,7 @@ pub fn split_path(path: &str) -> Result<Vec<&str>, EditError> {
 #[derive(Debug, Clone)]
 pub struct Document {
     text: String,
+    tree: Tree,
     value: Value,
 }
 
@@ -107,7 +112,12 @@ impl Document {
     /// # Errors
     /// As [`parse_yaml`]; and a text that is no mapping.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let value = match parse_yaml(text)? {
+        Self::of(text.to_string())
+    }
+
+    fn of(text: String) -> Result<Self, SettingsError> {
+        let (tree, value) = read(&text).map_err(|fault| syntax(&text, &fault))?;
+        let value = match value {
             Value::Null => Value::Object(Map::new()),
             value @ Value::Object(_) => value,
             _ => {
@@ -115,10 +125,7 @@ impl Document {
                 return Err(SettingsError::Syntax { path: None, what });
             }
         };
-        Ok(Self {
-            text: text.to_string(),
-            value,
-        })
+        Ok(Self { text, tree, value })
     }
 
     /// The values of the whole document; always an object.
@@ -142,11 +149,8 @@ impl Document {
         }
         let mut expected = self.value.clone();
         set_value(&mut expected, path, value.clone());
-        if self.value.as_object().is_some_and(Map::is_empty) {
-            let edited = Text::of(&self.text).with_first_entries(&nested(path, value));
-            return self.keep(path, expected, edited);
-        }
-        self.change(path, expected, |tree| set_text(tree, path, value))
+        let edited = self.editor().set(path, value);
+        self.keep(path, expected, edited)
     }
 
     /// Removes the value at `path`, and parents that it leaves empty.
@@ -180,83 +184,12 @@ impl Document {
                 .and_then(Value::as_object_mut)
                 .map(|object| object.shift_remove(*last));
         }
-        self.change(path, expected, |tree| unset_text(tree, path))?;
-        if self.value.as_object().is_some_and(Map::is_empty) {
-            self.text = Text::of(&self.text).without_entries();
-        }
-        Ok(())
-    }
-
-    /// Adds an item at the end of the list at `path`, made if absent. Gives `false` where the item was
-    /// there before; a number and the same digits as text are the same item.
-    ///
-    /// # Errors
-    /// [`EditError::NotAList`], [`EditError::Unsafe`].
-    pub fn add_item(&mut self, path: &[&str], item: &Value) -> Result<bool, EditError> {
-        let mut items = match self.get(path) {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => items.clone(),
-            Some(_) => {
-                return Err(EditError::NotAList {
-                    path: path.join("."),
-                });
-            }
-        };
-        if items.iter().any(|other| same_item(other, item)) {
-            return Ok(false);
-        }
-        let first = items.is_empty();
-        items.push(item.clone());
-        if first {
-            return self.set(path, &Value::Array(items)).map(|()| true);
-        }
-        let mut expected = self.value.clone();
-        set_value(&mut expected, path, Value::Array(items));
-        self.change(path, expected, |tree| {
-            let entry = find_entry(tree, path)?;
-            entry.value_node()?.as_sequence()?.push(&node_of(item)?);
-            Some(())
-        })
-        .map(|()| true)
-    }
-
-    /// Removes the first such item of the list at `path`. The list stays, even if empty.
-    ///
-    /// # Errors
-    /// [`EditError::Absent`], [`EditError::NotAList`], [`EditError::NoSuchItem`], [`EditError::Unsafe`].
-    pub fn remove_item(&mut self, path: &[&str], item: &Value) -> Result<(), EditError> {
-        let dotted = || path.join(".");
-        let mut items = match self.get(path) {
-            None => return Err(EditError::Absent { path: dotted() }),
-            Some(Value::Array(items)) => items.clone(),
-            Some(_) => return Err(EditError::NotAList { path: dotted() }),
-        };
-        let Some(index) = items.iter().position(|other| same_item(other, item)) else {
-            return Err(EditError::NoSuchItem {
-                path: dotted(),
-                item: item_text(item),
-            });
-        };
-        items.remove(index);
-        if items.is_empty() {
-            return self.set(path, &Value::Array(items));
-        }
-        let mut expected = self.value.clone();
-        set_value(&mut expected, path, Value::Array(items));
-        self.change(path, expected, |tree| {
-            let entry = find_entry(tree, path)?;
-            entry.value_node()?.as_sequence()?.remove(index).map(|_| ())
-        })
-    }
-
-    fn change(
-        &mut self,
-        path: &[&str],
-        expected: Value,
-        edit: impl FnOnce(&Tree) -> Option<()>,
-    ) -> Result<(), EditError> {
-        let edited = Text::of(&self.text).edit(edit);
+        let edited = self.editor().unset(path);
         self.keep(path, expected, edited)
+    }
+
+    fn editor(&self) -> Editor<'_> {
+        Editor::new(&self.text, &self.tree)
     }
 
     /// Takes over the edited text only if it holds `expected`.
@@ -266,11 +199,10 @@ impl Document {
         expected: Value,
         edited: Option<String>,
     ) -> Result<(), EditError> {
-        let holds = |text: &String| Self::parse(text).is_ok_and(|read| read.value == expected);
-        match edited.filter(holds) {
-            Some(text) => {
-                self.text = text;
-                self.value = expected;
+        let read = edited.and_then(|text| Self::of(text).ok());
+        match read.filter(|read| read.value == expected) {
+            Some(read) => {
+                *self = read;
                 Ok(())
             }
             None => Err(EditError::Unsafe {

@@ -203,6 +203,17 @@ pub fn lookup(path: &[impl AsRef<str>]) -> Lookup {
     })
 }
 
+/// Whether numbers at `path` are text that is written with digits: names, passwords.
+pub(crate) fn reads_as_text(path: &[&str]) -> bool {
+    matches!(
+        lookup(path),
+        Lookup::Key {
+            kind: Kind::Text | Kind::Names,
+            ..
+        }
+    )
+}
+
 /// The key of the table with this very name.
 pub(crate) fn exact(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)

@@ -5,8 +5,16 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::place::Step;
+
+mod flaw;
+
+pub use flaw::Flaw;
+
 /// The smallest memory limit: below it no server starts, and `512` for `512M` is caught.
-const SMALLEST_MEMORY: u64 = 1 << 20;
+pub(crate) const SMALLEST_MEMORY: u64 = 1 << 20;
+/// Where the hub and the proxy's API listen on the loopback address (`tljh_machine::services`).
+pub(crate) const TAKEN_PORTS: [u64; 2] = [15001, 15002];
 
 /// The type of a key's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,8 +51,8 @@ pub enum Kind {
     Json,
 }
 
-/// A value as its kind reads it, or what is wrong: the place below the key (such as `[2]`) and words.
-pub type Reading = Result<Value, (String, String)>;
+/// A value as its kind reads it, or all that is wrong with it.
+pub type Reading = Result<Value, Vec<Flaw>>;
 
 /// Bytes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,15 +72,21 @@ impl Memory {
             'M' => 20,
             'G' => 30,
             'T' => 40,
-            _ => return text.parse().ok(),
+            _ => 0,
         };
-        let number = &text[..text.len() - 1];
-        if let Ok(whole) = number.parse::<u64>() {
+        let number = if shift == 0 {
+            text
+        } else {
+            &text[..text.len() - 1]
+        };
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        if digits && let Ok(whole) = number.parse::<u64>() {
             return whole.checked_mul(1 << shift);
         }
-        let plain = number
-            .chars()
-            .all(|character| character.is_ascii_digit() || character == '.');
+        let plain = shift > 0
+            && number
+                .chars()
+                .all(|character| character.is_ascii_digit() || character == '.');
         let amount = number.parse::<f64>().ok().filter(|_| plain)?;
         let bytes = amount * (1u64 << shift) as f64;
         // The fraction of a byte does not count, as in JupyterHub.
@@ -114,18 +128,23 @@ impl Kind {
     pub fn read(self, value: &Value) -> Reading {
         match self {
             Self::Names => read_list(value, read_name),
-            Self::Domains => read_list(value, |item| match item {
-                Value::String(text) if is_host_name(text) => Ok(text.to_ascii_lowercase().into()),
-                _ => Err(unwanted(item, "a host name such as `hub.example.org`")),
-            }),
+            Self::Domains => read_list(value, read_domain),
             Self::Groups => read_groups(value),
-            _ => self
-                .read_scalar(value)
-                .map_err(|what| (String::new(), what)),
+            _ => self.read_scalar(value).map_err(|flaw| vec![flaw]),
         }
     }
 
-    fn read_scalar(self, value: &Value) -> Result<Value, String> {
+    fn read_scalar(self, value: &Value) -> Result<Value, Flaw> {
+        if self == Self::Port
+            && value
+                .as_u64()
+                .is_some_and(|port| TAKEN_PORTS.contains(&port))
+        {
+            return Err(Flaw::of(
+                value,
+                "another port than those of the hub and the proxy's API",
+            ));
+        }
         let accepted = match (self, value) {
             (Self::Json, _) => Some(value.clone()),
             (Self::Switch, Value::Bool(_)) => Some(value.clone()),
@@ -148,15 +167,12 @@ impl Kind {
             (Self::Memory, Value::String(text)) => Memory::parse(text)
                 .filter(|bytes| *bytes >= SMALLEST_MEMORY)
                 .map(Value::from),
-            // A number in the place of text is what the admin typed, but for forms such as 1e3 or
-            // 0x10, which YAML has already turned into another number.
-            (Self::Text, Value::Number(number)) if number.is_u64() => {
-                Some(number.to_string().into())
-            }
+            // A number in the place of text is what the admin typed; one that would read back differently is text already.
+            (Self::Text, Value::Number(number)) => Some(number.to_string().into()),
             (_, Value::String(text)) => self.read_text(text).map(Value::String),
             _ => None,
         };
-        accepted.ok_or_else(|| unwanted(value, &self.wanted()))
+        accepted.ok_or_else(|| Flaw::of(value, &self.wanted()))
     }
 
     fn read_text(self, text: &str) -> Option<String> {
@@ -204,6 +220,10 @@ impl Kind {
         let guess = guess_word(word);
         match self {
             Self::Json => guess,
+            // `.5` is text by upstream's rule.
+            Self::Cores if word.starts_with('.') => guess_word(&format!("0{word}"))
+                .as_f64()
+                .map_or(guess, Value::from),
             Self::Names | Self::Domains | Self::Groups if !guess.is_null() => word.into(),
             Self::Text
             | Self::UrlPath
@@ -238,63 +258,70 @@ fn guess_word(word: &str) -> Value {
     })
 }
 
-fn unwanted(value: &Value, wanted: &str) -> String {
-    format!("is {}, wanted {wanted}", shown(value))
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => "empty".to_string(),
-        Value::String(text) if text.is_empty() => "empty".to_string(),
-        Value::String(text) => format!("`{text}`"),
-        Value::Array(_) => "a list".to_string(),
-        Value::Object(_) => "a mapping".to_string(),
-        other => format!("`{other}`"),
+fn read_list(value: &Value, read: impl Fn(&Value) -> Result<Value, Flaw>) -> Reading {
+    let Value::Array(items) = value else {
+        return Err(vec![Flaw::of(value, "a list")]);
+    };
+    let mut flaws = Vec::new();
+    let mut list = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        match read(item) {
+            Ok(item) => list.push(item),
+            Err(flaw) => flaws.push(flaw.below(Step::Index(index))),
+        }
+    }
+    if flaws.is_empty() {
+        Ok(Value::Array(list))
+    } else {
+        Err(flaws)
     }
 }
 
-fn read_list(value: &Value, read: impl Fn(&Value) -> Result<Value, String>) -> Reading {
-    let Value::Array(items) = value else {
-        return Err((String::new(), unwanted(value, "a list")));
-    };
-    let read_item = |(index, item)| read(item).map_err(|what| (format!("[{index}]"), what));
-    items
-        .iter()
-        .enumerate()
-        .map(read_item)
-        .collect::<Result<Vec<_>, _>>()
-        .map(Value::Array)
-}
-
-fn read_name(value: &Value) -> Result<Value, String> {
+fn read_name(value: &Value) -> Result<Value, Flaw> {
     match value {
+        Value::String(name) if name.trim() != name => {
+            Err(Flaw::of(value, "a user name without spaces around it"))
+        }
         Value::String(name) if !name.is_empty() && !name.chars().any(char::is_control) => {
             Ok(value.clone())
         }
-        Value::Number(number) if number.is_u64() => Ok(number.to_string().into()),
-        Value::Number(_) | Value::Bool(_) => Err(unwanted(
+        Value::Number(number) => Ok(number.to_string().into()),
+        Value::Bool(_) => Err(Flaw::of(
             value,
             &format!("a user name; put it in quotes: \"{value}\""),
         )),
-        _ => Err(unwanted(value, "a user name")),
+        _ => Err(Flaw::of(value, "a user name")),
+    }
+}
+
+fn read_domain(value: &Value) -> Result<Value, Flaw> {
+    match value {
+        Value::String(text) if is_host_name(text) => Ok(text.to_ascii_lowercase().into()),
+        Value::String(text) if !text.is_ascii() => Err(Flaw::of(
+            value,
+            "its ASCII form, which begins with `xn--` (punycode)",
+        )),
+        _ => Err(Flaw::of(value, "a host name such as `hub.example.org`")),
     }
 }
 
 fn read_groups(value: &Value) -> Reading {
     let Value::Object(groups) = value else {
-        return Err((
-            String::new(),
-            unwanted(value, "a mapping from groups to lists of users"),
-        ));
+        return Err(vec![Flaw::of(
+            value,
+            "a mapping from groups to lists of users",
+        )]);
     };
     let mut read = serde_json::Map::new();
+    let mut flaws = Vec::new();
     for (group, members) in groups {
+        let below = |flaw: Flaw| flaw.below(Step::Name(group.clone()));
         // What /etc/group or a command line would take for something else (group(5)).
         if group.is_empty() || group.starts_with('-') || group.contains(unfit_for_group) {
-            return Err((
-                format!(".{group}"),
-                "is no name of a Unix group".to_string(),
-            ));
+            let mut flaw = below(Flaw::of(&group.as_str().into(), "a name of a Unix group"));
+            flaw.in_name = true;
+            flaws.push(flaw);
+            continue;
         }
         let members = match members {
             Value::Null => continue,
@@ -302,11 +329,16 @@ fn read_groups(value: &Value) -> Reading {
             Value::String(_) | Value::Number(_) => &Value::Array(vec![members.clone()]),
             other => other,
         };
-        let members = read_list(members, read_name)
-            .map_err(|(place, what)| (format!(".{group}{place}"), what))?;
-        read.insert(group.clone(), members);
+        match read_list(members, read_name) {
+            Ok(members) => drop(read.insert(group.clone(), members)),
+            Err(inner) => flaws.extend(inner.into_iter().map(below)),
+        }
     }
-    Ok(Value::Object(read))
+    if flaws.is_empty() {
+        Ok(Value::Object(read))
+    } else {
+        Err(flaws)
+    }
 }
 
 fn unfit_for_group(character: char) -> bool {
@@ -352,3 +384,6 @@ fn is_email(text: &str) -> bool {
             && is_host_name(host)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,30 +6,41 @@
 //! JSON. Nothing here restarts a service or knows a program.
 
 mod check;
+mod diagnose;
 pub mod edit;
 mod effective;
 mod error;
 mod key;
 mod kind;
 mod lines;
+mod mask;
 mod model;
+mod place;
 mod redact;
 mod reference;
+mod rules;
+mod schema;
+mod secret;
 pub mod store;
+mod tree;
 mod yaml;
 
-pub use check::{Checked, check};
+pub use check::{Checked, Severity, check};
+pub use diagnose::{Diagnostic, Inspection, diagnose, render_diagnostics};
 pub use effective::effective;
 pub use error::{Problem, SettingsError, UnknownKey};
 pub use key::{Fallback, KEYS, Key, Lookup, lookup};
-pub use kind::{Kind, Memory, Reading};
+pub use kind::{Flaw, Kind, Memory, Reading};
 pub use lines::Lines;
 pub use model::{
     Auth, Cull, DefaultApp, Http, Https, JsonObject, LetsEncrypt, Limits, Services, Settings, Tls,
     UserEnvironment, Users,
 };
-pub use redact::{MASK, is_secret, redact, redact_text};
+pub use place::Step;
+pub use redact::{MASK, redact, redact_text};
 pub use reference::render_reference;
+pub use schema::{SCHEMA_PATH, render_schema};
+pub use secret::is_secret;
 pub use yaml::parse_yaml;
 
 /// Where the configuration lives on an installed machine.

@@ -1,59 +1,32 @@
 //! Where a text sets its keys.
 
-use std::collections::HashMap;
-use std::str::FromStr as _;
-
-use yaml_edit::{Mapping, YamlFile, YamlNode};
+use crate::place::{Position, Step};
+use crate::tree::Tree;
 
 /// The lines on which a text's keys stand, the first being 1.
 #[derive(Debug, Clone, Default)]
-pub struct Lines(HashMap<Vec<String>, usize>);
+pub struct Lines {
+    text: String,
+    tree: Tree,
+}
 
 impl Lines {
     /// Finds the keys of `text`; none where it is no YAML.
     pub fn of(text: &str) -> Self {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let text = text.replace("\r\n", "\n");
-        let mut lines = Self::default();
-        let file = YamlFile::from_str(&text).ok();
-        if let Some(mapping) = file
-            .and_then(|file| file.document())
-            .and_then(|document| document.as_mapping())
-        {
-            lines.add(&mapping, &text, &[]);
+        Self {
+            text: text.to_string(),
+            tree: Tree::parse(text).unwrap_or_default(),
         }
-        lines
     }
 
-    /// The line of the key at `path`, or of the nearest key around it that the text writes out.
+    /// The line of the key at `path`, or of the nearest key around it, where its value is written.
     pub fn line(&self, path: &[&str]) -> Option<usize> {
-        (1..=path.len()).rev().find_map(|length| {
-            let path: Vec<String> = path[..length].iter().map(ToString::to_string).collect();
-            self.0.get(&path).copied()
-        })
-    }
-
-    fn add(&mut self, mapping: &Mapping, text: &str, path: &[String]) {
-        for entry in mapping.entries() {
-            let Some(key) = entry.key_node() else {
-                continue;
-            };
-            let name = key
-                .as_scalar()
-                .map_or_else(|| key.to_string(), |scalar| scalar.as_string());
-            let path = [path, &[name.trim().to_string()]].concat();
-            let start = key.byte_range().start as usize;
-            let line = text
-                .bytes()
-                .take(start)
-                .filter(|byte| *byte == b'\n')
-                .count()
-                + 1;
-            self.0.insert(path.clone(), line);
-            if let Some(below) = entry.value_node().as_ref().and_then(YamlNode::as_mapping) {
-                self.add(below, text, &path);
-            }
-        }
+        let steps: Vec<Step> = path
+            .iter()
+            .map(|name| Step::Name((*name).to_string()))
+            .collect();
+        let key = self.tree.find(&steps)?.key?;
+        Some(Position::of(&self.text, key.range.start).line)
     }
 }
 
@@ -68,7 +41,8 @@ mod tests {
         assert_eq!(lines.line(&["users"]), Some(2));
         assert_eq!(lines.line(&["users", "admin"]), Some(3));
         assert_eq!(lines.line(&["http", "port"]), Some(5));
-        assert_eq!(lines.line(&["x", "a"]), Some(8));
+        assert_eq!(lines.line(&["x"]), Some(8));
+        assert_eq!(lines.line(&["x", "a"]), Some(7));
         assert_eq!(lines.line(&["limits"]), None);
     }
 }

@@ -6,37 +6,12 @@
 use serde_json::Value;
 
 use crate::edit::Document;
+use crate::secret::{is_secret, names_a_secret};
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
 /// What stands in the place of a secret that is another one than before.
 const CHANGED: &str = "*** (changed)";
-
-const SECRET_WORDS: &[&str] = &[
-    "api_key",
-    "apikey",
-    "credential",
-    "passphrase",
-    "passwd",
-    "password",
-    "private_key",
-    "secret",
-    "token",
-];
-/// Names that hold a secret word and no secret.
-const PLAIN_ENDINGS: &[&str] = &["_url", "_length", "_file", "_path"];
-
-/// Whether the value at `path` is a secret by the names on the way.
-pub fn is_secret(path: &[&str]) -> bool {
-    // Below `users` are the names of people and groups.
-    path.first() != Some(&"users") && path.iter().any(|name| is_secret_name(name))
-}
-
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    SECRET_WORDS.iter().any(|word| name.contains(word))
-        && !PLAIN_ENDINGS.iter().any(|ending| name.ends_with(ending))
-}
 
 /// `value` with its secrets masked.
 pub fn redact(value: &Value) -> Value {
@@ -128,7 +103,7 @@ impl Redaction {
             masked.push_str(rest);
             let setting = comment
                 .find([':', '='])
-                .filter(|end| is_secret_name(comment[..*end].trim()));
+                .filter(|end| names_a_secret(comment[..*end].trim()));
             match setting {
                 Some(end) => {
                     masked.push_str(&comment[..=end]);

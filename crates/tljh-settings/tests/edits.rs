@@ -1,8 +1,11 @@
 //! Random documents and random edits: the result is what the values say, and other lines stay.
 
+mod common;
+
+use common::{Edit, apply, expected, get, lines_lost};
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
-use tljh_settings::edit::{Document, EditError};
+use serde_json::{Value, json};
+use tljh_settings::edit::Document;
 use tljh_settings::parse_yaml;
 
 /// A value and how its text looks.
@@ -169,15 +172,7 @@ fn document() -> impl Strategy<Value = String> {
         })
 }
 
-#[derive(Debug, Clone)]
-enum Edit {
-    Set(Vec<&'static str>, Value),
-    Unset(Vec<&'static str>),
-    Add(Vec<&'static str>, Value),
-    Remove(Vec<&'static str>, usize),
-}
-
-fn edit() -> impl Strategy<Value = Edit> {
+fn edit() -> impl Strategy<Value = Edit<'static>> {
     let names: &[&str] = &[
         "users", "allowed", "limits", "quoted", "x y", "memory", "12", "a-b", "new", "on", "1.5",
     ];
@@ -210,107 +205,8 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn get<'value>(root: &'value Value, path: &[&str]) -> Option<&'value Value> {
-    path.iter().try_fold(root, |value, part| value.get(part))
-}
-
-fn put(root: Value, path: &[&str], value: Value) -> Value {
-    let Some((first, rest)) = path.split_first() else {
-        return value;
-    };
-    let mut object = if let Value::Object(object) = root {
-        object
-    } else {
-        Map::new()
-    };
-    let inner = object.get(*first).cloned().unwrap_or(Value::Null);
-    object.insert((*first).to_string(), put(inner, rest, value));
-    Value::Object(object)
-}
-
-fn without(root: &Value, path: &[&str]) -> Value {
-    let mut object = root.as_object().cloned().unwrap_or_default();
-    let Some((first, rest)) = path.split_first() else {
-        return root.clone();
-    };
-    let inner = if rest.is_empty() {
-        json!({})
-    } else {
-        without(&object[*first], rest)
-    };
-    if inner == json!({}) {
-        object.shift_remove(*first);
-    } else {
-        object.insert((*first).to_string(), inner);
-    }
-    Value::Object(object)
-}
-
-/// What the values should be afterwards; `None` where the edit must be refused.
-fn expected(before: &Value, edit: &Edit) -> Option<Value> {
-    match edit {
-        Edit::Set(path, value) => Some(put(before.clone(), path, value.clone())),
-        Edit::Unset(path) => get(before, path).map(|_| without(before, path)),
-        Edit::Add(path, item) => {
-            let mut items = match get(before, path) {
-                None | Some(Value::Null) => Vec::new(),
-                Some(Value::Array(items)) => items.clone(),
-                Some(_) => return None,
-            };
-            let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_string);
-            let null = item.is_null();
-            if !items
-                .iter()
-                .any(|old| old.is_null() == null && text(old) == text(item))
-            {
-                items.push(item.clone());
-            } else {
-                return Some(before.clone());
-            }
-            Some(put(before.clone(), path, Value::Array(items)))
-        }
-        Edit::Remove(path, index) => {
-            let mut items = get(before, path)?.as_array()?.clone();
-            if *index >= items.len() {
-                return None;
-            }
-            let first = items.iter().position(|item| *item == items[*index])?;
-            items.remove(first);
-            Some(put(before.clone(), path, Value::Array(items)))
-        }
-    }
-}
-
-fn apply(document: &mut Document, edit: &Edit) -> Result<(), EditError> {
-    match edit {
-        Edit::Set(path, value) => document.set(path, value),
-        Edit::Unset(path) => document.unset(path),
-        Edit::Add(path, item) => document.add_item(path, item).map(|_| ()),
-        Edit::Remove(path, index) => {
-            let item = document.get(path).and_then(|list| list.get(index)).cloned();
-            document.remove_item(path, &item.unwrap_or(json!("nobody there")))
-        }
-    }
-}
-
-/// How many lines of `before` are not in the part at the beginning and end that both texts share.
-fn lines_lost(before: &str, after: &str) -> usize {
-    let before: Vec<&str> = before.lines().collect();
-    let after: Vec<&str> = after.lines().collect();
-    let shared = before
-        .iter()
-        .zip(&after)
-        .take_while(|(old, new)| old == new)
-        .count();
-    let rest = before[shared..]
-        .iter()
-        .rev()
-        .zip(after[shared..].iter().rev());
-    before.len() - shared - rest.take_while(|(old, new)| old == new).count()
-}
-
 /// Whether the edit replaces nothing that may take more than a line.
-fn replaces_at_most_a_line(before: &Value, edit: &Edit) -> bool {
+fn replaces_at_most_a_line(before: &Value, edit: &Edit<'_>) -> bool {
     let (path, list_grows) = match edit {
         Edit::Set(path, _) => (path, false),
         Edit::Add(path, _) => (path, true),
@@ -328,7 +224,7 @@ fn replaces_at_most_a_line(before: &Value, edit: &Edit) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn edits_equal_the_model_and_leave_other_lines_alone(

@@ -97,7 +97,7 @@ fn the_documented_way_to_set_a_group_stores_a_list() {
     let stored_by_upstream = Bench::with("users:\n  extra_user_groups:\n    group1: user1\n");
     assert_eq!(
         stored_by_upstream.edited("add-item users.extra_user_groups.group1 user2"),
-        "users:\n  extra_user_groups:\n    group1:\n      - user1\n      - user2\n"
+        "users:\n  extra_user_groups:\n    group1:\n    - user1\n    - user2\n"
     );
 }
 

@@ -4,6 +4,7 @@
 
 mod apply;
 mod changes;
+mod check;
 mod completions;
 mod defects;
 mod edit;

@@ -59,7 +59,7 @@ fn show_redacted_keeps_the_file_and_masks_its_secrets() {
     let masked = SECRETS
         .replace("hunter2", "'***'")
         .replace("abcdef", "'***'")
-        .replace("u:pw@", "***@");
+        .replace("https://u:pw@host/x", "'https://***@host/x'");
     assert_eq!(Bench::with(SECRETS).run("show --redact"), out(&masked));
     for words in [
         "show --redact --json",

@@ -203,7 +203,7 @@ fn sections_and_lists_are_not_replaced_by_a_word() {
 fn keys_without_effect_are_written_and_say_so() {
     let bench = Bench::empty();
     assert_eq!(
-        bench.run("set https.enabled true"),
+        bench.run("set https.enabled false"),
         "exit 0\n--- out\n--- err\nwarn: `https.enabled` has no effect: this version of tljh-proxy does not serve HTTPS yet\n"
     );
     assert!(
@@ -213,7 +213,7 @@ fn keys_without_effect_are_written_and_say_so() {
     );
     assert_eq!(
         bench.text(),
-        "https:\n  enabled: true\ntraefik_api:\n  port: 8100\n"
+        "https:\n  enabled: false\ntraefik_api:\n  port: 8100\n"
     );
 }
 

@@ -1,13 +1,22 @@
-//! Many items of one list in one edit, since each edit reads the whole text again.
+//! Items of a list, several in one edit, since each edit reads the whole text again.
 
 use serde_json::Value;
 
-use super::text::{find_entry, node_of};
-use super::{Document, EditError, same_item, set_value};
+use super::{Document, EditError, item_text, same_item, set_value};
 
 impl Document {
-    /// Adds items at the end of the list at `path`, as [`Document::add_item`] does one, all or none. Gives
-    /// those that were there before.
+    /// Adds an item at the end of the list at `path`, made if absent. Gives `false` where the item was
+    /// there before; a number and the same digits as text are the same item.
+    ///
+    /// # Errors
+    /// [`EditError::NotAList`], [`EditError::Unsafe`].
+    pub fn add_item(&mut self, path: &[&str], item: &Value) -> Result<bool, EditError> {
+        let there = self.add_items(path, std::slice::from_ref(item))?;
+        Ok(there.is_empty())
+    }
+
+    /// Adds items at the end of the list at `path`, all or none, made if it is absent. Gives those
+    /// that were there before.
     ///
     /// # Errors
     /// [`EditError::NotAList`], [`EditError::Unsafe`].
@@ -45,15 +54,13 @@ impl Document {
             return Ok(there);
         }
         let mut expected = self.value.clone();
-        set_value(&mut expected, path, Value::Array(list));
-        self.change(path, expected, |tree| {
-            let value = find_entry(tree, path)?.value_node()?;
-            let sequence = value.as_sequence()?;
-            for item in &added {
-                sequence.push(&node_of(item)?);
-            }
-            Some(())
-        })?;
+        set_value(&mut expected, path, Value::Array(list.clone()));
+        let editor = self.editor();
+        // A list that a merge key brings in is written out where it is changed.
+        let edited = editor
+            .add_items(path, &added)
+            .or_else(|| editor.set_absent(path, &list.into()));
+        self.keep(path, expected, edited)?;
         Ok(there)
     }
 
@@ -68,41 +75,71 @@ impl Document {
         items: &'item [Value],
     ) -> Result<Vec<&'item Value>, EditError> {
         let dotted = || path.join(".");
-        let mut list = match self.get(path) {
+        let list = match self.get(path) {
             None => return Err(EditError::Absent { path: dotted() }),
             Some(Value::Array(list)) => list.clone(),
             Some(_) => return Err(EditError::NotAList { path: dotted() }),
         };
         let mut absent = Vec::new();
-        // Each index holds when those before it are done.
+        // Of equal items the first goes first.
         let mut indexes = Vec::new();
         for item in items {
-            match list.iter().position(|other| same_item(other, item)) {
-                Some(index) => {
-                    list.remove(index);
-                    indexes.push(index);
-                }
+            let first = |(index, other): &(usize, &Value)| {
+                same_item(other, item) && !indexes.contains(index)
+            };
+            match list.iter().enumerate().find(first) {
+                Some((index, _)) => indexes.push(index),
                 None => absent.push(item),
             }
         }
         if indexes.is_empty() {
             return Ok(absent);
         }
-        if list.is_empty() {
-            self.set(path, &Value::Array(list))?;
+        indexes.sort_unstable();
+        let left: Vec<Value> = list
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !indexes.contains(index))
+            .map(|(_, item)| item.clone())
+            .collect();
+        if left.is_empty() && list.len() > 1 {
+            self.set(path, &Value::Array(left))?;
+            return Ok(absent);
+        }
+        let editor = self.editor();
+        let edited = if left.is_empty() {
+            editor.remove_only_item(path)
+        } else {
+            editor.remove_items(path, &indexes)
+        };
+        if edited.is_none() && indexes.len() > 1 {
+            // In brackets each item takes a comma with it, which depends on those beside it.
+            let mut draft = self.clone();
+            for item in items {
+                draft.remove_items(path, std::slice::from_ref(item))?;
+            }
+            *self = draft;
             return Ok(absent);
         }
         let mut expected = self.value.clone();
-        set_value(&mut expected, path, Value::Array(list));
-        self.change(path, expected, |tree| {
-            let value = find_entry(tree, path)?.value_node()?;
-            let sequence = value.as_sequence()?;
-            for index in indexes {
-                sequence.remove(index)?;
-            }
-            Some(())
-        })?;
+        set_value(&mut expected, path, Value::Array(left));
+        self.keep(path, expected, edited)?;
         Ok(absent)
+    }
+
+    /// Removes the first such item of the list at `path`. The list stays, even if empty.
+    ///
+    /// # Errors
+    /// [`EditError::Absent`], [`EditError::NotAList`], [`EditError::NoSuchItem`], [`EditError::Unsafe`].
+    pub fn remove_item(&mut self, path: &[&str], item: &Value) -> Result<(), EditError> {
+        let absent = self.remove_items(path, std::slice::from_ref(item))?;
+        if absent.is_empty() {
+            return Ok(());
+        }
+        Err(EditError::NoSuchItem {
+            path: path.join("."),
+            item: item_text(item),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::parse_yaml;
 
 fn edited(text: &str, edit: impl FnOnce(&mut Document) -> Result<(), EditError>) -> String {
     let mut document = Document::parse(text).unwrap();
@@ -175,4 +176,18 @@ fn ugly_files_keep_every_comment_or_are_left_alone() {
         }
     }
     assert!(edited > 100, "only {edited}");
+}
+
+#[test]
+fn numbers_can_be_set_where_names_are_wanted() {
+    for value in [json!(80), json!([12345, 1.5]), json!([-1, 1e21])] {
+        let set = edited("", |file| file.set(&["users", "allowed"], &value));
+        assert_eq!(parse_yaml(&set).unwrap()["users"]["allowed"], value);
+    }
+    let mut file = Document::parse("users: {allowed: [0x10]}\n").unwrap();
+    assert!(
+        !file
+            .add_item(&["users", "allowed"], &json!("0x10"))
+            .unwrap()
+    );
 }

@@ -73,10 +73,12 @@ fn one_configuration_does_not_change_the_defaults_of_the_next() {
 
 #[test]
 fn numbers_in_place_of_names_stay_names() {
-    let settings = parse("users: {allowed: [12345, 007, ada], admin: ['1']}");
-    assert_eq!(settings.users.allowed, ["12345", "007", "ada"]);
+    let names = "12345, 007, ada, 0x10, 1e3, 1_000, 1.50, 2024-01-01, 99999999999999999999, no";
+    let settings = parse(&format!("users: {{allowed: [{names}], admin: ['1']}}"));
+    assert_eq!(settings.users.allowed.join(", "), names);
     assert!(refusal("users: {allowed: [true]}").contains("`users.allowed[0]`"));
-    assert!(refusal("users: {allowed: [1.5]}").contains("quotes"));
+    assert!(refusal("users: {allowed: [~]}").contains("a user name"));
+    assert!(refusal("users: {allowed: ['ada ']}").contains("without spaces"));
     assert!(refusal("users: {allowed: ada}").contains("wanted a list"));
 }
 
@@ -186,7 +188,7 @@ fn one_name_stored_as_text_is_a_group_of_one() {
     for wrong in ["-x", "a:b", "a,b", "", "a/b"] {
         let text = format!("users: {{extra_user_groups: {{'{wrong}': [ada]}}}}");
         assert!(
-            refusal(&text).contains("is no name of a Unix group"),
+            refusal(&text).contains("wanted a name of a Unix group"),
             "{wrong}"
         );
     }
