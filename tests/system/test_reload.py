@@ -60,6 +60,17 @@ def test_a_class_that_does_not_exist_is_refused_and_the_hub_runs_on(hub):
     assert http_status(hub.url + "hub/login") == 200
 
 
+def test_check_deep_shows_what_python_says_at_its_place(hub):
+    hub.run("tljh-config set auth.type no.such.Authenticator")
+    assert hub.run("tljh-config check", check=False).returncode == 0
+    checked = hub.run("tljh-config check --deep", check=False)
+    assert checked.returncode == 1
+    assert "`auth.type` names no class that Python can import" in checked.stdout
+    assert re.search(rf"--> {CONFIG}:\d+:\d+", checked.stdout)
+    hub.run("tljh-config unset auth.type")
+    assert hub.output("tljh-config check --deep") == f"`{CONFIG}` is valid"
+
+
 def test_a_wrong_value_of_a_trait_is_refused_without_showing_it(hub):
     process = main_process(hub)
     hub.run("tljh-config set auth.FirstUseAuthenticator.min_password_length hunter2")
@@ -124,6 +135,9 @@ def test_a_file_broken_by_hand_does_not_stop_the_hub(hub, teacher):
     page = teacher.request("GET", "/hub/admin").text
     assert "/etc/tljh/config.yaml is not in use" in page
     assert "is not valid YAML" in page
+    checked = hub.run("tljh-config check --deep", check=False)
+    assert checked.returncode == 1
+    assert f"--> {CONFIG}:" in checked.stdout and "since it could not use the file" in checked.stderr
 
 
 def test_the_notice_goes_when_the_file_is_right_again(hub, teacher):

@@ -143,11 +143,14 @@ pub enum Command {
     /// Errors are wrong values, misspelt keys, and certificates that cannot be used; then the exit code is
     /// 1. Warnings alone leave it 0.
     #[command(
-        after_long_help = "Examples:\n  sudo tljh-config check\n  tljh-config check --json - < draft.yaml"
+        after_long_help = "Examples:\n  sudo tljh-config check\n  sudo tljh-config check --deep\n  tljh-config check --json - < draft.yaml"
     )]
     Check {
         /// Another file, which need not be the one in use; - for standard input
         file: Option<PathBuf>,
+        /// Have the hub's own Python load it too: classes, their settings, and the snippets
+        #[arg(long)]
+        deep: bool,
         /// Print a list of objects
         #[arg(long)]
         json: bool,

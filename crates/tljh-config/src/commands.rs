@@ -9,6 +9,7 @@ mod diff;
 mod edit;
 mod get;
 mod history;
+mod inspect;
 mod items;
 mod reload;
 mod remove_item;
@@ -41,7 +42,9 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Some(Command::RemoveItem(words)) => remove_item::run(&target, words),
         Some(Command::Apply { file }) => apply::run(&target, file),
         Some(Command::Edit) => edit::run(&target),
-        Some(Command::Check { file, json }) => check::run(&target, file.as_deref(), *json),
+        Some(Command::Check { file, deep, json }) => {
+            check::run(&target, file.as_deref(), *deep, *json)
+        }
         Some(Command::Reload {
             component,
             timeout,

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use tljh_machine::CommandError;
@@ -233,12 +233,14 @@ pub enum Error {
     #[error(transparent)]
     File(#[from] FileError),
     /// The file that was checked has errors.
-    #[error("`{name}` has {}", counted(*errors, "error"))]
+    #[error("`{name}` has {}{shown}", counted(*errors, "error"))]
     Invalid {
         /// What was checked.
         name: String,
         /// How many.
         errors: usize,
+        /// The errors at their places, on lines of their own; empty where they were printed before.
+        shown: String,
     },
     /// Standard output is closed.
     #[error("could not print")]
@@ -297,6 +299,9 @@ impl Hinted for Error {
             Self::DraftKept { again, .. } => Some(format!("to go on with it, run `{again}`")),
             Self::Draft { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run the same command with `sudo` before it".to_string())
+            }
+            Self::Invalid { shown, name, .. } if !shown.is_empty() => {
+                Some(tljh_settings::correct(Some(Path::new(name))))
             }
             Self::Invalid { .. }
             | Self::Input(_)

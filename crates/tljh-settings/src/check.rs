@@ -1,6 +1,6 @@
 //! A parsed file against the table of keys: the one home of the rules.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Problem, SettingsError, UnknownKey};
@@ -11,7 +11,7 @@ use crate::rules;
 use crate::secret::may_be_secret;
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The configuration cannot be used like this.
@@ -70,8 +70,10 @@ impl Finding {
 /// What a check found. The tree is complete where there are no problems.
 #[derive(Debug, Clone)]
 pub struct Checked {
-    /// Values that cannot be used, and those that do not go together.
+    /// Values that cannot be used.
     pub problems: Vec<Problem>,
+    /// Values that do not go together, or lack others. The hub does without; keys are set one by one.
+    pub incomplete: Vec<Problem>,
     /// What can be used and is worth a warning.
     pub warnings: Vec<Problem>,
     /// Keys that nothing of ours reads.
@@ -85,6 +87,7 @@ pub struct Checked {
 pub fn check(root: &Value) -> Checked {
     let mut checked = Checked {
         problems: Vec::new(),
+        incomplete: Vec::new(),
         warnings: Vec::new(),
         unknown: Vec::new(),
         findings: Vec::new(),
@@ -108,14 +111,22 @@ pub fn check(root: &Value) -> Checked {
             .iter()
             .any(|found| found.path.first() == rule.path.first() && !found.unknown)
     });
-    checked.findings.append(&mut together);
-    checked.findings.extend(rules::without_effect(root));
     for finding in checked.findings.iter().filter(|finding| !finding.unknown) {
         match finding.severity {
             Severity::Error => checked.problems.push(finding.problem()),
             Severity::Warning => checked.warnings.push(finding.problem()),
         }
     }
+    for finding in &together {
+        match finding.severity {
+            Severity::Error => checked.incomplete.push(finding.problem()),
+            Severity::Warning => checked.warnings.push(finding.problem()),
+        }
+    }
+    let unused = rules::without_effect(root);
+    checked.warnings.extend(unused.iter().map(Finding::problem));
+    checked.findings.append(&mut together);
+    checked.findings.extend(unused);
     checked
 }
 

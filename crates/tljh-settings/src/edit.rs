@@ -66,10 +66,7 @@ impl Hinted for EditError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Parse(error) => error.hint(),
-            Self::Unsafe { .. } => Some(format!(
-                "edit the file itself: `sudo nano {}`",
-                crate::CONFIG_PATH
-            )),
+            Self::Unsafe { .. } => Some("change it by hand: `sudo tljh-config edit`".to_string()),
             Self::Absent { .. } | Self::NotAList { .. } | Self::NoSuchItem { .. } => {
                 Some("see what is set: `sudo tljh-config show`".to_string())
             }

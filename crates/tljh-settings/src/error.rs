@@ -1,7 +1,7 @@
 //! What can be wrong with a configuration, in words that name the key.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tljh_terminal::Hinted;
 
@@ -76,7 +76,7 @@ pub enum SettingsError {
 impl SettingsError {
     /// The same error, naming the file that the text came from.
     #[must_use]
-    pub fn in_file(mut self, file: &std::path::Path) -> Self {
+    pub fn in_file(mut self, file: &Path) -> Self {
         match &mut self {
             Self::Read { .. } => {}
             Self::Syntax { path, .. } | Self::Invalid { path, .. } => {
@@ -91,18 +91,12 @@ impl Hinted for SettingsError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Read { .. } => None,
-            Self::Syntax { path, .. } => Some(format!(
-                "correct the file: `sudo nano {}`",
-                path_or_default(path.as_ref())
-            )),
+            Self::Syntax { path, .. } => Some(correct(path.as_deref())),
             Self::Invalid { path, problems } => {
                 let key = problems.first().map_or("", |problem| problem.key.as_str());
                 // To unset a whole list for one wrong item would lose the others.
                 Some(if key.is_empty() || key.contains('[') {
-                    format!(
-                        "correct the file: `sudo nano {}`",
-                        path_or_default(path.as_ref())
-                    )
+                    correct(path.as_deref())
                 } else {
                     format!("go back to the default: `sudo tljh-config unset {key}`")
                 })
@@ -111,11 +105,15 @@ impl Hinted for SettingsError {
     }
 }
 
-fn path_or_default(path: Option<&PathBuf>) -> String {
-    path.map_or_else(
-        || crate::CONFIG_PATH.to_string(),
-        |path| path.display().to_string(),
-    )
+/// The command with which people correct the file, where it is.
+pub fn correct(path: Option<&Path>) -> String {
+    match path.filter(|path| *path != Path::new(crate::CONFIG_PATH)) {
+        None => "correct the file: `sudo tljh-config edit`".to_string(),
+        Some(path) => format!(
+            "correct the file: `tljh-config --config-path {} edit`",
+            path.display()
+        ),
+    }
 }
 
 fn named(path: Option<&PathBuf>) -> String {

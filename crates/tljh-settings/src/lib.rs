@@ -28,7 +28,7 @@ mod yaml;
 pub use check::{Checked, Severity, check};
 pub use diagnose::{Diagnostic, Inspection, diagnose, render_diagnostics};
 pub use effective::effective;
-pub use error::{Problem, SettingsError, UnknownKey};
+pub use error::{Problem, SettingsError, UnknownKey, correct};
 pub use key::{Fallback, KEYS, Key, Lookup, lookup};
 pub use kind::{Flaw, Kind, Memory, Reading};
 pub use lines::Lines;

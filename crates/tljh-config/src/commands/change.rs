@@ -5,6 +5,7 @@ use tljh_settings::edit::{Document, split_path};
 use tljh_settings::{Key, Lookup, UnknownKey, check, lookup};
 
 use super::{Target, print};
+use crate::certificates::check_certificates;
 use crate::difference;
 use crate::error::Error;
 
@@ -117,6 +118,12 @@ impl<'words> Change<'words> {
 pub fn tell(before: &Value, after: &Value) {
     let mut changed = Vec::new();
     changed_keys(Some(before), Some(after), "", &mut changed);
+    if changed
+        .iter()
+        .any(|key_path| key_path.starts_with("https."))
+    {
+        warn_of_https(after);
+    }
     changed.retain(|key_path| !warn_if_unused(key_path));
     let proxy = |key_path: &&String| matches!(split(key_path).first(), Some(&"http" | &"https"));
     let (proxy, hub): (Vec<_>, Vec<_>) = changed.iter().partition(proxy);
@@ -127,6 +134,17 @@ pub fn tell(before: &Value, after: &Value) {
         (false, false) => "sudo tljh-config reload && sudo tljh-config reload proxy",
     };
     log::info!("hint: to apply the change, run `{command}`");
+}
+
+/// Warns about what HTTPS lacks: its keys are set one by one, so it is no reason to refuse a change.
+fn warn_of_https(value: &Value) {
+    let checked = check(value);
+    for problem in &checked.incomplete {
+        log::warn!("{problem}");
+    }
+    for problem in checked.into_settings().iter().flat_map(check_certificates) {
+        log::warn!("`{}` {}", problem.key, problem.what);
+    }
 }
 
 /// Warns about a key that nothing reads in this version; whether it is one.

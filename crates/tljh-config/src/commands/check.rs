@@ -1,16 +1,19 @@
 //! `tljh-config check [FILE]`.
 
-use std::io::{ErrorKind, IsTerminal as _, Read as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
-use tljh_settings::{Inspection, SettingsError, Severity, render_diagnostics};
+use tljh_machine::running::Running;
+use tljh_machine::{Paths, SystemRunner};
+use tljh_settings::{SettingsError, render_diagnostics};
 
+use super::deep::findings;
+use super::inspect::{add_findings, colour, errors, inspect};
 use super::{Target, print};
-use crate::certificates::check_certificates;
 use crate::error::Error;
 
 /// Says what is wrong with the file, each at its place.
-pub fn run(target: &Target, file: Option<&Path>, json: bool) -> Result<(), Error> {
+pub fn run(target: &Target, file: Option<&Path>, deep: bool, json: bool) -> Result<(), Error> {
     let (name, text) = match file {
         Some(path) if path == Path::new("-") => ("standard input".to_string(), read_input()?),
         Some(path) => (path.display().to_string(), read(path)?),
@@ -19,11 +22,12 @@ pub fn run(target: &Target, file: Option<&Path>, json: bool) -> Result<(), Error
             (path.display().to_string(), read(path)?)
         }
     };
-    let mut inspection = Inspection::of(&text);
-    if let Some(settings) = inspection.settings.clone() {
-        for problem in check_certificates(&settings) {
-            inspection.add(problem.severity, problem.key, &problem.what, problem.hint);
-        }
+    let mut inspection = inspect(&text);
+    if deep && inspection.settings.is_some() {
+        add_findings(&mut inspection, findings(&SystemRunner, &text)?);
+    }
+    if deep && file.is_none() && !target.own_path {
+        tell_fallback()?;
     }
     let found = &inspection.diagnostics;
     if json {
@@ -31,14 +35,19 @@ pub fn run(target: &Target, file: Option<&Path>, json: bool) -> Result<(), Error
             serde_json::to_string_pretty(found).map_err(|error| Error::Print(error.into()))?;
         print(&format!("{list}\n"))?;
     } else {
-        print(&render_diagnostics(&name, found, colour()))?;
+        print(&render_diagnostics(
+            &name,
+            found,
+            colour(&std::io::stdout()),
+        ))?;
     }
-    let errors = found
-        .iter()
-        .filter(|found| found.severity == Severity::Error)
-        .count();
+    let errors = errors(found);
     if errors > 0 {
-        return Err(Error::Invalid { name, errors });
+        return Err(Error::Invalid {
+            name,
+            errors,
+            shown: String::new(),
+        });
     }
     match found.len() {
         _ if json => Ok(()),
@@ -50,13 +59,26 @@ pub fn run(target: &Target, file: Option<&Path>, json: bool) -> Result<(), Error
     }
 }
 
+/// Says if the hub runs on another configuration than the file.
+fn tell_fallback() -> Result<(), Error> {
+    let running = Running::read(&Paths::default())?;
+    if let Some(fallback) = running.and_then(|running| running.fallback) {
+        log::warn!(
+            "the hub runs on configuration {}, the last one that worked, since it could not use the file: {}",
+            fallback.version,
+            fallback.reason
+        );
+    }
+    Ok(())
+}
+
 /// A number with its noun.
 pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A missing configuration is an empty one.
-fn read(path: &Path) -> Result<String, Error> {
+pub fn read(path: &Path) -> Result<String, Error> {
     match std::fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(source) => Err(SettingsError::Read {
@@ -75,12 +97,4 @@ fn read_input() -> Result<String, Error> {
         .read_to_string(&mut text)
         .map_err(Error::Input)?;
     Ok(text)
-}
-
-/// <https://no-color.org>
-fn colour() -> bool {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    wanted
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-        && std::io::stdout().is_terminal()
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use tljh_machine::{CommandError, Invocation, Runner};
+use tljh_settings::Severity;
 use tljh_terminal::Secret;
 
 use crate::error::Error;
@@ -18,16 +19,6 @@ pub struct Finding {
     pub what: String,
     /// How bad it is.
     pub severity: Severity,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The hub does not start, or ignores it.
-    Error,
-    /// Perhaps meant so.
-    Warning,
 }
 
 impl std::fmt::Display for Finding {

@@ -6,9 +6,10 @@ mod workspace;
 
 use tljh_settings::edit::Document;
 use tljh_settings::store::Held;
-use tljh_settings::{Lines, check};
+use tljh_settings::{Severity, check};
 
 use super::change::tell;
+use super::inspect::{inspect, refuse_errors};
 use super::{Target, print};
 use crate::difference;
 use crate::error::Error;
@@ -112,11 +113,8 @@ impl Session<'_> {
     }
 
     fn judge(&self, text: &str) -> Result<Next, Error> {
-        let problems = self.problems_of(text);
-        if !problems.is_empty() {
-            for problem in &problems {
-                log::error!("{problem}");
-            }
+        if let Err(error) = self.refuse_errors(text) {
+            log::error!("{error}");
             let question = "what now: (e)dit again, (d)iscard, (k)eep a draft? ";
             return Ok(next(ask(question, "edk")?));
         }
@@ -135,43 +133,24 @@ impl Session<'_> {
         Ok(next(ask(question, "yedkn")?))
     }
 
-    /// What is wrong with `text`, each with its line where it is known.
-    fn problems_of(&self, text: &str) -> Vec<String> {
-        let document = match Document::parse(text) {
-            Ok(document) => document,
-            Err(error) => return vec![error.to_string()],
-        };
+    /// The error that shows what is wrong with `text`. Unknown keys that the file has already are not.
+    fn refuse_errors(&self, text: &str) -> Result<(), Error> {
         if !self.target.validate {
-            return Vec::new();
+            return Ok(Document::parse(text).map(drop)?);
         }
-        let lines = Lines::of(text);
-        let at = |key: &str, words: String| {
-            let key = key.split('[').next().unwrap_or_default();
-            match lines.line(&key.split('.').collect::<Vec<_>>()) {
-                Some(line) => format!("line {line}: {words}"),
-                None => words,
-            }
-        };
-        let checked = check(document.value());
         let known = Document::parse(&self.text)
             .map(|before| check(before.value()).unknown)
             .unwrap_or_default();
-        let wrong = checked
-            .problems
-            .iter()
-            .map(|problem| at(&problem.key, problem.to_string()));
-        let unknown = checked
-            .unknown
-            .iter()
-            .filter(|unknown| !known.contains(unknown))
-            .map(|unknown| {
-                let forced = format!(
-                    "{unknown} (a plugin's key can be written with `{} --no-validate edit`)",
-                    self.target.program()
-                );
-                at(&unknown.key, forced)
-            });
-        wrong.chain(unknown).collect()
+        let mut inspection = inspect(text);
+        inspection
+            .diagnostics
+            .retain(|found| !known.iter().any(|unknown| unknown.key == found.key));
+        for found in &inspection.diagnostics {
+            if found.severity == Severity::Warning {
+                log::warn!("line {}: {}", found.line, found.message);
+            }
+        }
+        refuse_errors(&self.target.store.path().display().to_string(), &inspection)
     }
 
     fn write(self, text: &str) -> Result<(), Error> {

@@ -8,10 +8,12 @@ use tljh_machine::running::{Running, fingerprint};
 use tljh_machine::services::{HUB_PORT, HUB_UNIT, PROXY_UNIT};
 use tljh_machine::systemd::UnitState;
 use tljh_machine::{CommandError, Paths, Runner, SystemRunner, Systemd, files, http, wait_for};
-use tljh_settings::{Settings, check};
+use tljh_settings::{Settings, Severity};
 
 use super::change::warn_if_unused;
-use super::deep::{Severity, findings};
+use super::check::read;
+use super::deep::findings;
+use super::inspect::{inspect, refuse_errors};
 use super::{Target, print, require_root};
 use crate::cli::Component;
 use crate::error::Error;
@@ -26,11 +28,11 @@ pub fn run(
     timeout: u64,
     rollback: bool,
 ) -> Result<(), Error> {
-    let document = target.store()?.read()?;
-    let text = document.to_string();
-    let settings = check(document.value())
-        .into_settings()
-        .map_err(|error| error.in_file(target.store.path()))?;
+    let path = target.store()?.path();
+    let text = read(path)?;
+    let inspection = inspect(&text);
+    refuse_errors(&path.display().to_string(), &inspection)?;
+    let settings = Settings::parse(&text)?;
     for unknown in &settings.unknown {
         log::warn!("{unknown}; only a plugin can use it");
     }

@@ -48,8 +48,9 @@ fn a_wrong_configuration_is_refused_before_anything_is_restarted() {
         let (seen, asked) = reload(&Bench::with("http: {port: 0}\n"), words);
         assert_eq!(
             seen,
-            "exit 1\n--- out\n--- err\nerror: `FILE` has a wrong value: `http.port` is `0`, wanted a port from 1 to 65535\n\
-             hint: go back to the default: `sudo tljh-config unset http.port`\n"
+            "exit 1\n--- out\n--- err\nerror: `FILE` has 1 error\n\
+             error: `http.port` is `0`, wanted a port from 1 to 65535\n --> FILE:1:14\n  |\n1 | http: {port: 0}\n  |              ^\n\
+             hint: correct the file: `tljh-config --config-path FILE edit`\n"
         );
         assert_eq!(asked, None);
     }

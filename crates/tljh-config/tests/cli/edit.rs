@@ -56,11 +56,14 @@ fn mistakes_are_shown_at_their_lines_and_can_be_corrected() {
                     else sed -i 's/81/99999/' \"$1\"; echo 'limts: {}' >> \"$1\"; fi";
     let seen = edit(&bench, commands, "what?\nEdit\ny\n");
     assert!(
-        seen.contains("error: line 3: `http.port` is `99999`, wanted a port from 1 to 65535\n"),
+        seen.contains(
+            "error: `http.port` is `99999`, wanted a port from 1 to 65535\n --> FILE:3:9\n"
+        ),
         "{seen}"
     );
     assert!(
-        seen.contains("error: line 4: unknown key `limts`, did you mean `limits`?"),
+        seen.contains("error: unknown key `limts`\n --> FILE:4:1\n")
+            && seen.contains("hint: did you mean `limits`?"),
         "{seen}"
     );
     assert!(seen.starts_with("exit 0\n"), "{seen}");
@@ -74,7 +77,7 @@ fn a_text_that_is_no_yaml_is_never_written() {
     for words in ["edit", "--no-validate edit"] {
         let seen = edit_with(&bench, words, "echo 'users: [' >> \"$1\"", "y\nd\n");
         assert!(
-            seen.starts_with("exit 1\n") && seen.contains("line "),
+            seen.starts_with("exit 1\n") && (seen.contains("FILE:") || seen.contains("line ")),
             "{seen}"
         );
         let seen = edit_with(&bench, words, "printf '\\377\\n' >> \"$1\"", "d\n");

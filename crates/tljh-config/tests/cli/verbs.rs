@@ -52,7 +52,7 @@ fn show_names_the_place_of_a_syntax_error() {
     assert!(seen.contains("error: `FILE` is not valid YAML: "), "{seen}");
     assert!(seen.contains("line 3"), "{seen}");
     assert!(
-        seen.ends_with("hint: correct the file: `sudo nano FILE`\n"),
+        seen.ends_with("hint: correct the file: `tljh-config --config-path FILE edit`\n"),
         "{seen}"
     );
 }

@@ -249,5 +249,5 @@ fn what_is_not_yaml_names_the_file() {
 fn the_hint_never_costs_more_than_the_wrong_value() {
     let hint = |text: &str| Settings::parse(text).unwrap_err().hint().unwrap();
     assert!(hint("http: {port: 0}").ends_with("`sudo tljh-config unset http.port`"));
-    assert!(hint("users: {allowed: [ada, true]}").ends_with("`sudo nano /etc/tljh/config.yaml`"));
+    assert!(hint("users: {allowed: [ada, true]}").ends_with("`sudo tljh-config edit`"));
 }
