@@ -2,9 +2,6 @@
 
 import json
 import re
-import signal
-import subprocess
-import time
 
 import pytest
 
@@ -44,6 +41,11 @@ def running(machine):
 
 def main_process(machine):
     return machine.output("systemctl show -P MainPID jupyterhub")
+
+
+def kill_during(machine, command, moment):
+    """Kill a command `moment` seconds after its start, if it runs so long."""
+    machine.run(f"timeout --signal=KILL {moment} {command}", check=False)
 
 
 def refused(machine, command="tljh-config reload"):
@@ -155,13 +157,32 @@ def test_a_reload_that_is_killed_leaves_a_hub_that_answers(hub, moment):
     before = text(hub)
     hub.run(f"tljh-config {DEADLY}")
     broken = text(hub)
-    with hub.start("exec tljh-config reload", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as reload:
-        # A moment of the reload, not a wait for something.
-        time.sleep(moment)
-        reload.send_signal(signal.SIGKILL)
-    hub.run("pkill -KILL -x tljh-config", check=False)
+    kill_during(hub, "tljh-config reload", moment)
     assert text(hub) in (before, broken)
     wait_until_hub_answers(hub)
+
+
+@pytest.mark.parametrize("moment", [0.1, 1.5, 3.0])
+def test_a_rollback_that_is_killed_leaves_a_hub_that_answers(hub, moment):
+    hub.run("tljh-config set limits.cpu 2 && tljh-config reload")
+    now = text(hub)
+    hub.run("tljh-config set limits.cpu 3 && tljh-config reload")
+    later = text(hub)
+    kill_during(hub, "tljh-config rollback", moment)
+    assert text(hub) in (now, later)
+    wait_until_hub_answers(hub)
+
+
+def test_a_change_that_is_killed_leaves_a_whole_file(hub):
+    seen = set()
+    for cores in range(1, 41):
+        kill_during(hub, f"tljh-config set limits.cpu {cores}", cores / 4000)
+        seen.add(re.search(r"cpu: (\d+)", text(hub))[1] if "cpu:" in text(hub) else None)
+        hub.run("tljh-config check")
+    assert len(seen) > 1, "some were killed before they wrote, others after"
+    hub.run("tljh-config set limits.cpu 1.5")
+    left = hub.output("ls -A /etc/tljh").split()
+    assert not [name for name in left if name.startswith(".")], left
 
 
 def test_what_worked_is_listed_and_can_come_back(hub):

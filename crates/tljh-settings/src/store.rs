@@ -210,8 +210,16 @@ impl Store {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
+        // Always the same name, under the lock: what a killed edit left does not pile up.
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!(".{name}.new");
+        match fs::remove_file(folder.join(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = tempfile::Builder::new()
-            .prefix(".config.yaml.")
+            .prefix(&name)
+            .rand_bytes(0)
             .tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         match fs::metadata(&target) {
