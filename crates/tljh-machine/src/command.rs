@@ -156,7 +156,8 @@ pub trait Runner {
     }
 }
 
-fn last_lines(text: &str, count: usize) -> String {
+/// The last `count` lines of `text`, without white space around them.
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.trim().lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }

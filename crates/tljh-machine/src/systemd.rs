@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::command::{CommandError, Invocation, Runner};
+use crate::command::{CommandError, Invocation, Runner, last_lines};
 use crate::paths::Paths;
 
 /// What systemd says about a unit. "Could not ask" is an error, never one of these.
@@ -187,20 +187,14 @@ impl<'a> Systemd<'a> {
         let _ = self
             .runner
             .output(&Invocation::new("journalctl").arg("--sync"));
-        let mut asked = Invocation::new("journalctl").args([
-            "--unit",
-            unit,
-            "--lines",
-            &count.to_string(),
-            "--no-pager",
-            "--output=cat",
-        ]);
-        if let Some(since) = since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
-            asked = asked.arg(format!("--since=@{}", since.as_secs()));
-        }
-        self.runner
-            .output(&asked)
-            .map(|output| output.stdout)
-            .unwrap_or_default()
+        let asked =
+            Invocation::new("journalctl").args(["--unit", unit, "--no-pager", "--output=cat"]);
+        // With both options, journalctl of systemd 252 gives the first lines, not the last.
+        let asked = match since.and_then(|since| since.duration_since(UNIX_EPOCH).ok()) {
+            Some(since) => asked.arg(format!("--since=@{}", since.as_secs())),
+            None => asked.args(["--lines", &count.to_string()]),
+        };
+        let output = self.runner.output(&asked).map(|output| output.stdout);
+        last_lines(&output.unwrap_or_default(), count)
     }
 }
