@@ -40,8 +40,11 @@ pub fn run(
         warn_if_unused("https.enabled");
     }
     require_root()?;
-    refuse_what_python_cannot_load(&SystemRunner, &text)?;
     let reload = Reload::new(&SystemRunner, timeout);
+    // What the hub runs on, its Python has loaded; snippets do not concern the proxy.
+    if component == Component::Hub || !reload.runs_on(&text) {
+        refuse_what_python_cannot_load(&SystemRunner, &text)?;
+    }
     match reload.apply(component, &settings, &text) {
         Ok(()) => print(match component {
             Component::Hub => "Hub reload with new configuration complete\n",
@@ -144,13 +147,17 @@ impl<'a> Reload<'a> {
         }
     }
 
+    /// Whether the hub was started with this text.
+    fn runs_on(&self, text: &str) -> bool {
+        let running = Running::read(&self.paths).ok().flatten();
+        running.is_some_and(|running| running.fingerprint == fingerprint(text))
+    }
+
     fn answers(&self, component: Component, settings: &Settings, text: &str) -> bool {
         match component {
             Component::Hub => {
-                let running = Running::read(&self.paths).ok().flatten();
                 let path = format!("{}hub/api", settings.base_url);
-                running.is_some_and(|running| running.fingerprint == fingerprint(text))
-                    && http::status("", self.hub_port, &path) == Some(200)
+                self.runs_on(text) && http::status("", self.hub_port, &path) == Some(200)
             }
             // Whatever the proxy answers, it is the proxy that answers.
             Component::Proxy => http::status(
