@@ -137,7 +137,7 @@ impl Api {
             }
             Method::POST => self.add(&prefix, &read_body(body).await?).await,
             Method::DELETE if self.table.remove(&prefix).await? => {
-                log::info!("removed route {prefix}");
+                log::info!("removed route {}", prefix.escape_debug());
                 Ok((StatusCode::NO_CONTENT, None))
             }
             Method::DELETE => Err(Refusal::NotFound),
@@ -193,18 +193,27 @@ impl Api {
 
     async fn add(&self, prefix: &str, body: &[u8]) -> Answer {
         let data: Value = serde_json::from_slice(body).map_err(Refusal::Json)?;
-        let data = if let Value::Object(data) = data {
+        let mut data = if let Value::Object(data) = data {
             data
         } else {
             Map::new()
         };
+        let host = prefix.trim_start_matches('/').split('/').next();
+        if let Some(host) = host.filter(|host| self.table.rules().host_routing && !host.is_empty())
+        {
+            // As CHP notes it.
+            data.insert("host".into(), host.into());
+        }
         let route = Route::new(data, false)?;
-        let (host, port) = (route.host.clone(), route.port);
+        let (host, port, tls) = (route.host.clone(), route.port, route.tls);
         self.table.add(prefix, route).await?;
         log::info!(
             "added route {} to {host}:{port}",
-            if prefix.is_empty() { "/" } else { prefix }
+            if prefix.is_empty() { "/" } else { prefix }.escape_debug()
         );
+        if tls {
+            log::warn!("`{host}:{port}` will get no request: targets with https are not served");
+        }
         Ok((StatusCode::CREATED, None))
     }
 }
