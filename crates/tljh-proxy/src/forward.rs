@@ -94,6 +94,9 @@ impl Forward {
                 }
             };
             let outgoing = Outgoing::new(&parts, length, &route, &client.address);
+            if !outgoing.fits() {
+                return refuse(StatusCode::URI_TOO_LONG, under_way);
+            }
             let repeatable = outgoing.is_repeatable();
             let request = |body| outgoing.request(body);
             let answered = self

@@ -9,6 +9,9 @@ use super::upload::{Upload, await_continue};
 use crate::client::BodyLength;
 use crate::routes::Route;
 
+/// Bytes of a target, at most: what `Uri` can hold.
+const MAX_TARGET: usize = u16::MAX as usize - 1;
+
 /// What makes a request for the backend out of that of the client.
 pub struct Outgoing<'a> {
     came: &'a Parts,
@@ -90,14 +93,22 @@ impl<'a> Outgoing<'a> {
         HeaderValue::try_from(named).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// Path and query as they came, behind the path of the route's target.
+    /// Whether the target is one still behind the path of the route's target.
+    pub fn fits(&self) -> bool {
+        self.route.base.len() + self.path_and_query().len() <= MAX_TARGET
+    }
+
+    fn path_and_query(&self) -> &str {
+        let target = self.came.uri.path_and_query();
+        target.map_or("/", |target| target.as_str())
+    }
+
+    /// Path and query as they came, behind the path of the route's target; `*`, which is no path, alone.
     fn target(&self) -> Uri {
-        let uri = &self.came.uri;
-        if self.route.base.is_empty() && uri.authority().is_none() {
+        let (uri, came) = (&self.came.uri, self.path_and_query());
+        if came == "*" || (self.route.base.is_empty() && uri.authority().is_none()) {
             return uri.clone();
         }
-        let came = uri.path_and_query().map_or("/", |target| target.as_str());
-        // Both halves are valid; together they may be too long for a target.
         format!("{}{came}", self.route.base)
             .parse()
             .unwrap_or_default()
