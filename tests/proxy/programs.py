@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("TLJH_CACHE", "/var/cache/tljh"))
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-PROXY = Path(os.environ.get("TLJH_PROXY", TARGET / "debug" / "tljh-proxy"))
+PROXY = Path(os.environ.get("TLJH_PROXY", TARGET / "debug" / "tljh-proxy")).absolute()
 
 
 def free_ports(count):

@@ -37,6 +37,10 @@ use pool::Pool;
 use relay::relay;
 use upload::Upload;
 
+/// How often a request is sent again to a hub that took it and closed without an answer. A hub that restarts does so
+/// once or twice; one that fails over this very request is to be spared it.
+const REPEATS: u32 = 5;
+
 /// The proxy of one thread.
 pub struct Forward {
     table: Arc<Table>,
@@ -82,11 +86,13 @@ impl Forward {
         }
         let on_client = parts.extensions.remove::<OnUpgrade>();
         let mut body = Some(body);
+        let mut repeats = REPEATS;
         let mut patience = Patience::new(&self.queue, self.table.rules().hub_wait);
         let (route, answered) = loop {
             let route = match self.route_of(&parts) {
                 Ok(route) => route,
                 Err(page) => {
+                    patience.end_turn();
                     if page == Page::HubStarting && patience.rest().await {
                         continue;
                     }
@@ -103,8 +109,13 @@ impl Forward {
                 .send(&route, repeatable, &mut body, &mut patience, request)
                 .await
                 .and_then(|answered| check(answered, &outgoing));
-            let again =
-                matches!(&answered, Err(failure) if route.is_hub() && failure.may_pass(repeatable));
+            let again = match &answered {
+                Err(failure) if route.is_hub() => failure.may_pass(repeatable && repeats > 0),
+                _ => false,
+            };
+            if matches!(answered, Err(Failure::Backend(_))) {
+                repeats = repeats.saturating_sub(1);
+            }
             if !again || !patience.await_turn().await {
                 break (route, answered);
             }

@@ -133,6 +133,20 @@ fn a_request_that_can_be_repeated_waits_for_a_hub_that_closes_and_no_other_does(
 }
 
 #[test]
+fn a_hub_that_fails_over_a_request_gets_it_a_few_times_at_most() {
+    let proxy = Proxy::start_set(json!({"hub_wait": 600}));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counter = seen.clone();
+    let hub = Backend::start(move |_, _| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        false
+    });
+    proxy.add_hub_route("/", hub.port);
+    assert_eq!(proxy.get("/hub/home").status, 503);
+    assert_eq!(seen.load(Ordering::SeqCst), 6);
+}
+
+#[test]
 fn past_the_wait_comes_the_page_that_tries_again() {
     let proxy = Proxy::start_set(json!({"hub_wait": 1}));
     let early = proxy.get("/hub/home");
