@@ -1,7 +1,7 @@
 """JupyterHub's own tests of its proxy, from its wheel, with tljh-proxy in the place of configurable-http-proxy.
 
-They call that program by name: stand_in.py has it. So they start it as an external proxy, stop it and start it anew, and
-everything else in them that speaks to the hub goes through it.
+They call that program by name: stand_in.py has it. So they start it as an external proxy, stop it and start it anew,
+and everything else in them that speaks to the hub goes through it.
 """
 
 import os

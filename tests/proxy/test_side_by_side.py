@@ -1,4 +1,4 @@
-"""The API beside that of the real configurable-http-proxy: the same requests to both, in the same order, the same answers."""
+"""The API beside that of the real configurable-http-proxy: the same requests to both, and the same answers."""
 
 import http.client
 import json

@@ -1,7 +1,8 @@
 //! Requests and answers, passed on as they are.
 //!
 //! Nothing is buffered or limited, and no time-out ends a connection that is merely quiet: TCP keep-alive finds
-//! peers that are gone. Requests to a hub that restarts wait for it. The target of a request is sent on byte for byte. What is added are CHP's `X-Forwarded-*`.
+//! peers that are gone. Requests to a hub that restarts wait for it. The target of a request is sent on byte for byte.
+//! What is added are CHP's `X-Forwarded-*`.
 
 mod answer;
 mod backend;

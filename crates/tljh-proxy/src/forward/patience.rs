@@ -1,7 +1,7 @@
 //! Requests that wait while the hub restarts.
 //!
-//! Thousands may: each is a future that holds a place in a queue. The first in the queue alone tries to connect, so that
-//! a hub that is away is asked a few times per second however many wait, and one that is back is not run over.
+//! Thousands may: each is a future that holds a place in a queue. The first in the queue alone tries to connect, so
+//! that a hub that is away is asked a few times per second however many wait, and one that is back is not run over.
 
 use std::time::Duration;
 
