@@ -1,7 +1,6 @@
 """tljh-proxy under the real JupyterHub, through its own ConfigurableHTTPProxy class.
 
-Run as `python3 -m pytest tests/proxy`. The hub lives in an environment of its own, made once under
-${TLJH_CACHE:-/var/cache/tljh}/proxy-venv; TLJH_PROXY names the binary, else the debug build is taken.
+Run as `python3 -m pytest tests/proxy`.
 """
 
 import http.cookiejar
@@ -9,23 +8,18 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-JUPYTERHUB = "6.1.1"
+from tests.proxy.programs import PROXY, free_ports
+
 TOKEN = "a-token-for-the-proxy"
-ROOT = Path(__file__).resolve().parents[2]
-CACHE = Path(os.environ.get("TLJH_CACHE", "/var/cache/tljh"))
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-PROXY = Path(os.environ.get("TLJH_PROXY", TARGET / "debug" / "tljh-proxy"))
 
 CONFIG = """
 c.JupyterHub.authenticator_class = "dummy"
@@ -43,17 +37,6 @@ c.JupyterHub.hub_port = {hub}
 c.JupyterHub.bind_url = "http://127.0.0.1:{public}"
 c.JupyterHub.cleanup_servers = True
 """
-
-
-@pytest.fixture(scope="session")
-def hub_bin():
-    """The folder of programs of an environment with JupyterHub and a single-user server."""
-    folder = CACHE / "proxy-venv"
-    if not (folder / "bin/jupyterhub-singleuser").exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        packages = [f"jupyterhub=={JUPYTERHUB}", "jupyterlab"]
-        subprocess.run([folder / "bin/pip", "install", "-q", *packages], check=True)
-    return folder / "bin"
 
 
 class Site:
@@ -92,7 +75,7 @@ class Site:
 
     def open(self, path, data=None):
         data = urllib.parse.urlencode(data).encode() if data else None
-        return self.browser.open(f"http://127.0.0.1:{self.public}{path}", data, timeout=30)
+        return self.browser.open(f"http://127.0.0.1:{self.public}{path}", data, timeout=40)
 
     def status(self, path):
         try:
@@ -102,11 +85,17 @@ class Site:
         except OSError:
             return None
 
-    def routes(self):
+    def call(self, method, path, data=None):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.api}/api/routes", headers={"Authorization": f"token {TOKEN}"}
+            f"http://127.0.0.1:{self.api}/api/routes{path}",
+            data=json.dumps(data).encode() if data else None,
+            headers={"Authorization": f"token {TOKEN}"},
+            method=method,
         )
-        return json.load(self.browser.open(request, timeout=30))
+        return self.browser.open(request, timeout=30)
+
+    def routes(self):
+        return json.load(self.call("GET", ""))
 
     def log_in(self, name):
         form = self.open("/hub/login").read().decode()
@@ -140,14 +129,6 @@ def site(tmp_path, hub_bin):
         print((tmp_path / "log").read_text()[-8000:])
 
 
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def until(condition, seconds=45):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -157,8 +138,10 @@ def until(condition, seconds=45):
 
 def test_the_real_hub_logs_in_spawns_and_outlives_its_proxy(site):
     site.start_proxy()
-    assert site.status("/hub/login") == 503, "a page of the proxy's own until the hub is there"
-    site.start_hub()
+    with ThreadPoolExecutor() as threads:
+        early = threads.submit(site.status, "/hub/login")
+        site.start_hub()
+        assert early.result() == 200, "a request that comes before the hub waits for it"
     assert set(site.routes()) == {"/"}
 
     # The hub tells the route of this name with an escape, and lists it without.
@@ -181,16 +164,24 @@ def test_the_real_hub_logs_in_spawns_and_outlives_its_proxy(site):
     assert site.status(server) == 200
     assert site.status("/hub/home") == 200
 
-    # A hub that is gone leaves the server reachable and gets the page that tries again.
+    # A server that is gone gets the hub's page.
+    site.call("POST", "/user/gone", {"target": f"http://127.0.0.1:{free_ports(1)[0]}"})
+    with pytest.raises(urllib.error.HTTPError) as gone:
+        site.open("/user/gone/lab")
+    assert gone.value.code == 503
+    assert gone.value.headers.get_content_type() == "text/html"
+    assert "Your server appears to be down." in gone.value.read().decode()
+    site.call("DELETE", "/user/gone")
+
+    # A hub that is gone leaves the server reachable; requests to it wait until it is back, and finds all as it was.
     os.kill(site.hub.pid, signal.SIGKILL)
     site.hub.wait()
-    until(lambda: site.status("/hub/login") == 503)
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        site.open("/hub/login")
-    assert "The hub is starting" in refused.value.read().decode()
-    assert set(site.routes()) == set(before)
-
-    # A hub that comes back finds everything as it was.
-    site.start_hub()
+    with ThreadPoolExecutor() as threads:
+        home = threads.submit(site.status, "/hub/home")
+        assert site.status(server) == 200
+        assert set(site.routes()) == set(before)
+        assert not home.done()
+        site.start_hub()
+        assert home.result() == 200
     assert site.status(server) == 200
     assert {prefix: data["target"] for prefix, data in site.routes().items()} == before

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 use tljh_terminal::Secret;
@@ -26,13 +26,15 @@ pub struct Api {
     token: Secret,
 }
 
-/// What keeps a request from being answered with 2xx.
+/// What keeps a request from being answered with 2xx, in the words of configurable-http-proxy, who has none for some.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("Forbidden")]
+    #[error("")]
     Token,
     #[error("Not Found")]
     NotFound,
+    #[error("")]
+    NoRoute,
     #[error("Method not supported")]
     Method,
     #[error("The route's path is not UTF-8")]
@@ -57,7 +59,7 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::Token => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Path
@@ -106,7 +108,7 @@ impl Api {
         };
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = status;
-        if !kind.is_empty() {
+        if !kind.is_empty() && !response.body().is_end_stream() {
             response
                 .headers_mut()
                 .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -132,15 +134,15 @@ impl Api {
             Method::GET if matches!(&*prefix, "" | "/") => self.list(query),
             Method::GET => {
                 let routes = self.table.current();
-                let route = routes.get(&prefix).ok_or(Refusal::NotFound)?;
+                let route = routes.get(&prefix).ok_or(Refusal::NoRoute)?;
                 Ok((StatusCode::OK, Some(route.to_json())))
             }
             Method::POST => self.add(&prefix, &read_body(body).await?).await,
             Method::DELETE if self.table.remove(&prefix).await? => {
-                log::info!("removed route {prefix}");
+                log::info!("removed route {}", prefix.escape_debug());
                 Ok((StatusCode::NO_CONTENT, None))
             }
-            Method::DELETE => Err(Refusal::NotFound),
+            Method::DELETE => Err(Refusal::NoRoute),
             _ => Err(Refusal::Method),
         }
     }
@@ -193,18 +195,27 @@ impl Api {
 
     async fn add(&self, prefix: &str, body: &[u8]) -> Answer {
         let data: Value = serde_json::from_slice(body).map_err(Refusal::Json)?;
-        let data = if let Value::Object(data) = data {
+        let mut data = if let Value::Object(data) = data {
             data
         } else {
             Map::new()
         };
+        let host = prefix.trim_start_matches('/').split('/').next();
+        if let Some(host) = host.filter(|host| self.table.rules().host_routing && !host.is_empty())
+        {
+            // As CHP notes it.
+            data.insert("host".into(), host.into());
+        }
         let route = Route::new(data, false)?;
-        let (host, port) = (route.host.clone(), route.port);
+        let (host, port, tls) = (route.host.clone(), route.port, route.tls);
         self.table.add(prefix, route).await?;
         log::info!(
             "added route {} to {host}:{port}",
-            if prefix.is_empty() { "/" } else { prefix }
+            if prefix.is_empty() { "/" } else { prefix }.escape_debug()
         );
+        if tls {
+            log::warn!("`{host}:{port}` will get no request: targets with https are not served");
+        }
         Ok((StatusCode::CREATED, None))
     }
 }

@@ -1,13 +1,16 @@
 //! Requests and answers, passed on as they are.
 //!
 //! Nothing is buffered or limited, and no time-out ends a connection that is merely quiet: TCP keep-alive finds
-//! peers that are gone. The target of a request is sent on byte for byte. What is added are CHP's `X-Forwarded-*`.
+//! peers that are gone. Requests to a hub that restarts wait for it. The target of a request is sent on byte for byte.
+//! What is added are CHP's `X-Forwarded-*`.
 
 mod answer;
 mod backend;
 mod failure;
 mod headers;
+mod hub_page;
 mod outgoing;
+mod patience;
 mod pool;
 mod relay;
 mod upload;
@@ -27,17 +30,23 @@ use crate::client::{BodyLength, Client, ClientStream, UnderWay};
 use crate::pages::{self, Page};
 use crate::routes::{Route, Table};
 use answer::Answer;
-use backend::Backend;
+use backend::{Backend, Peer};
 use failure::{Failure, Subject};
-use outgoing::{Outgoing, has_one_host};
+use outgoing::{Outgoing, has_one_host, host_of};
+use patience::{Patience, Queue};
 use pool::Pool;
 use relay::relay;
 use upload::Upload;
+
+/// How often a request is sent again to a hub that took it and closed without an answer. A hub that restarts does so
+/// once or twice; one that fails over this very request is to be spared it.
+const REPEATS: u32 = 5;
 
 /// The proxy of one thread.
 pub struct Forward {
     table: Arc<Table>,
     pool: Arc<Pool>,
+    queue: Queue,
 }
 
 /// An answer, and the connection on which its body comes.
@@ -49,6 +58,7 @@ impl Forward {
         Self {
             table,
             pool: Arc::default(),
+            queue: Queue::default(),
         }
     }
 
@@ -75,14 +85,43 @@ impl Forward {
         if parts.uri == "/_chp_healthz" {
             return whole(pages::healthy(), under_way);
         }
-        let route = match self.route_of(&parts) {
-            Ok(route) => route,
-            Err(page) => return whole(page.answer(&parts), under_way),
-        };
         let on_client = parts.extensions.remove::<OnUpgrade>();
-        let outgoing = Outgoing::new(&parts, length, &route, &client.address);
-        let answered = self.send(&outgoing, body, &route).await;
-        match answered.and_then(|answered| check(answered, &outgoing)) {
+        let mut body = Some(body);
+        let mut repeats = REPEATS;
+        let mut patience = Patience::new(&self.queue, self.table.rules().hub_wait);
+        let (route, answered) = loop {
+            let route = match self.route_of(&parts) {
+                Ok(route) => route,
+                Err(page) => {
+                    patience.end_turn();
+                    if page == Page::HubStarting && patience.rest().await {
+                        continue;
+                    }
+                    return self.page(page, &parts, under_way).await;
+                }
+            };
+            let outgoing = Outgoing::new(&parts, length, &route, &client.address);
+            if !outgoing.fits() {
+                return refuse(StatusCode::URI_TOO_LONG, under_way);
+            }
+            let repeatable = outgoing.is_repeatable();
+            let request = |body| outgoing.request(body);
+            let answered = self
+                .send(&route, repeatable, &mut body, &mut patience, request)
+                .await
+                .and_then(|answered| check(answered, &outgoing));
+            let again = match &answered {
+                Err(failure) if route.is_hub() => failure.may_pass(repeatable && repeats > 0),
+                _ => false,
+            };
+            if matches!(answered, Err(Failure::Backend(_))) {
+                repeats = repeats.saturating_sub(1);
+            }
+            if !again || !patience.await_turn().await {
+                break (route, answered);
+            }
+        };
+        match answered {
             Ok((answer, backend)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 switch(answer, backend, on_client, route, under_way)
             }
@@ -104,11 +143,12 @@ impl Forward {
                 Response::from_parts(head, body)
             }
             Err(failure) => {
+                drop(patience);
                 failure.log(&Subject::new(&route, &parts));
                 match failure {
                     Failure::Client(_) => refuse(StatusCode::BAD_REQUEST, under_way),
-                    _ if route.is_hub() => whole(Page::HubStarting.answer(&parts), under_way),
-                    _ => whole(Page::ServerSilent.answer(&parts), under_way),
+                    _ if route.is_hub() => self.page(Page::HubStarting, &parts, under_way).await,
+                    _ => self.page(Page::ServerSilent, &parts, under_way).await,
                 }
             }
         }
@@ -116,7 +156,8 @@ impl Forward {
 
     fn route_of(&self, request: &Parts) -> Result<Arc<Route>, Page> {
         let routes = self.table.current();
-        match routes.find(request.uri.path().as_bytes()) {
+        let host = self.table.rules().host_routing.then(|| host_of(request));
+        match routes.find(request.uri.path().as_bytes(), host.as_deref()) {
             Some(route) => Ok(route.clone()),
             None if routes.is_empty() => Err(Page::HubStarting),
             None => Err(Page::NotFound),
@@ -126,19 +167,22 @@ impl Forward {
     /// Sends a request, and waits for the head of its answer.
     ///
     /// A backend may close a kept connection at the moment it is used again. A request that can simply be sent once
-    /// more takes that risk; any other gets a connection of its own.
+    /// more takes that risk; any other gets a connection of its own. The body is left alone until there is one.
     async fn send(
         &self,
-        outgoing: &Outgoing<'_>,
-        body: Incoming,
         route: &Arc<Route>,
+        repeatable: bool,
+        body: &mut Option<Incoming>,
+        patience: &mut Patience<'_>,
+        request: impl Fn(Upload) -> Request<Upload>,
     ) -> Result<Answered, Failure> {
-        let address = address_of(route).await?;
-        if outgoing.is_repeatable()
-            && let Some(mut backend) = self.pool.take(address)
-        {
-            let request = outgoing.request(Upload::none(route.clone()));
-            match backend.send(request).await {
+        let peer = Peer {
+            route: route.id,
+            address: address_of(route).await?,
+        };
+        if repeatable && let Some(mut backend) = self.pool.take(peer) {
+            patience.end_turn();
+            match backend.send(request(Upload::none(route.clone()))).await {
                 Ok(answer) => return Ok((answer, backend)),
                 Err(error) if error.error().is_parse() => {
                     return Err(Failure::Backend(error.into_error()));
@@ -146,9 +190,13 @@ impl Forward {
                 Err(_) => {}
             }
         }
-        let mut backend = Backend::connect(address).await?;
-        let request = outgoing.request(Upload::new(body, route.clone()));
-        match backend.send(request).await {
+        let mut backend = Backend::connect(peer).await?;
+        patience.end_turn();
+        let upload = match body.take() {
+            Some(body) => Upload::new(body, route.clone()),
+            None => Upload::none(route.clone()),
+        };
+        match backend.send(request(upload)).await {
             Ok(answer) => Ok((answer, backend)),
             Err(error) if error.error().is_user() => Err(Failure::Client(error.into_error())),
             Err(error) => Err(Failure::Backend(error.into_error())),
@@ -224,6 +272,9 @@ fn close_after(headers: &mut HeaderMap) {
 }
 
 async fn address_of(route: &Route) -> Result<SocketAddr, Failure> {
+    if route.tls {
+        return Err(Failure::Tls);
+    }
     if let Some(address) = route.address {
         return Ok(address);
     }

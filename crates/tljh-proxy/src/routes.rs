@@ -10,4 +10,4 @@ mod table;
 
 pub use route::{Route, TargetError, parse_time};
 pub use store::Store;
-pub use table::{ChangeError, Table};
+pub use table::{ChangeError, Rules, Table};

@@ -21,6 +21,10 @@ pub struct Settings {
     pub api_address: IpAddr,
     /// Port of the REST API, 1 to 65535.
     pub api_port: u16,
+    /// Whether routes are told apart by host, as JupyterHub's `subdomain_host` asks for.
+    pub host_routing: bool,
+    /// Seconds that a request waits for the hub while that restarts.
+    pub hub_wait: u64,
 }
 
 impl Default for Settings {
@@ -30,6 +34,8 @@ impl Default for Settings {
             http_port: 80,
             api_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             api_port: 15002,
+            host_routing: false,
+            hub_wait: 30,
         }
     }
 }
@@ -77,6 +83,7 @@ mod tests {
         assert_eq!(settings.http_port, 8080);
         assert_eq!(settings.http_address, "");
         assert_eq!(settings.api_port, 15002);
+        assert_eq!((settings.host_routing, settings.hub_wait), (false, 30));
         assert_eq!(settings.api_address, IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
 }

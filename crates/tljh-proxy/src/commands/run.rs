@@ -2,10 +2,11 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cli::RunOptions;
 use crate::error::Error;
-use crate::routes::{Store, Table};
+use crate::routes::{Rules, Store, Table};
 use crate::settings::{Settings, read_token};
 use crate::{listen, serve};
 
@@ -25,7 +26,13 @@ pub fn run(options: &RunOptions) -> Result<(), Error> {
 
     let public = listen::bind_public(&settings.http_address, settings.http_port)?;
     let api = listen::bind_api(settings.api_address, settings.api_port)?;
-    let table = Table::load(Store::new(state_dir));
+    let table = Table::load(
+        Store::new(state_dir),
+        Rules {
+            host_routing: settings.host_routing,
+            hub_wait: Duration::from_secs(settings.hub_wait),
+        },
+    );
     serve::serve(public, api, table, token)
 }
 

@@ -29,21 +29,30 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a body yields next: a part, or its end.
 pub type Part = Option<Result<Bytes, hyper::Error>>;
 
+/// Whom a connection leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The route that it is for.
+    pub route: u64,
+    /// Where the route's target is.
+    pub address: SocketAddr,
+}
+
 /// A connection that carries one request at a time.
 pub struct Backend {
-    address: SocketAddr,
+    peer: Peer,
     sender: SendRequest<Upload>,
     connection: Connection<TokioIo<TcpStream>, Upload>,
     ended: bool,
 }
 
 impl Backend {
-    /// Connects to `address`.
+    /// Connects to the address of `peer`.
     ///
     /// # Errors
     /// Nobody listens there, or does not answer within ten seconds.
-    pub async fn connect(address: SocketAddr) -> Result<Self, Failure> {
-        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+    pub async fn connect(peer: Peer) -> Result<Self, Failure> {
+        let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(peer.address)).await;
         let stream = connected
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .and_then(|stream| set_tcp_options(&stream).map(|()| stream))
@@ -53,16 +62,16 @@ impl Backend {
             .await
             .map_err(Failure::Backend)?;
         Ok(Self {
-            address,
+            peer,
             sender,
             connection,
             ended: false,
         })
     }
 
-    /// The address connected to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Whom it leads to.
+    pub fn peer(&self) -> Peer {
+        self.peer
     }
 
     /// Sends a request, and waits for the head of its answer.

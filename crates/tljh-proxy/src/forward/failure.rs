@@ -14,6 +14,8 @@ use crate::routes::Route;
 pub enum Failure {
     #[error("could not look up the target")]
     Lookup(#[source] io::Error),
+    #[error("targets with https are not served")]
+    Tls,
     #[error("could not connect")]
     Connect(#[source] io::Error),
     #[error("{}", describe(.0))]
@@ -46,11 +48,21 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the query: it may hold a token.
-        write!(f, "{} {}", self.method, self.uri.path())
+        // Bytes beyond ASCII may hold what a terminal obeys.
+        write!(f, "{} {}", self.method, self.uri.path().escape_debug())
     }
 }
 
 impl Failure {
+    /// Whether the backend may only be restarting, and the request can be sent to it again.
+    pub fn may_pass(&self, is_repeatable: bool) -> bool {
+        match self {
+            Self::Lookup(_) | Self::Connect(_) => true,
+            Self::Backend(error) => is_repeatable && !error.is_parse(),
+            Self::Tls | Self::Answer | Self::Client(_) => false,
+        }
+    }
+
     /// Says in the log what failed.
     pub fn log(&self, subject: &Subject) {
         let cause = io_cause(self);

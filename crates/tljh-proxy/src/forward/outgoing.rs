@@ -1,12 +1,16 @@
 //! A request as its backend gets it.
 
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderValue, Request, Uri, Version, header};
 
 use super::headers;
 use super::upload::{Upload, await_continue};
 use crate::client::BodyLength;
 use crate::routes::Route;
+
+/// Bytes of a target, at most: what `Uri` can hold.
+const MAX_TARGET: usize = u16::MAX as usize - 1;
 
 /// What makes a request for the backend out of that of the client.
 pub struct Outgoing<'a> {
@@ -84,23 +88,52 @@ impl<'a> Outgoing<'a> {
     fn host(&self) -> HeaderValue {
         let named = self.came.uri.authority().map_or_else(
             || format!("{}:{}", self.route.host, self.route.port),
-            ToString::to_string,
+            |authority| without_user(authority).to_string(),
         );
         HeaderValue::try_from(named).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// Path and query as they came, behind the path of the route's target.
+    /// Whether the target is one still behind the path of the route's target.
+    pub fn fits(&self) -> bool {
+        self.route.base.len() + self.path_and_query().len() <= MAX_TARGET
+    }
+
+    fn path_and_query(&self) -> &str {
+        let target = self.came.uri.path_and_query();
+        target.map_or("/", |target| target.as_str())
+    }
+
+    /// Path and query as they came, behind the path of the route's target; `*`, which is no path, alone.
     fn target(&self) -> Uri {
-        let uri = &self.came.uri;
-        if self.route.base.is_empty() && uri.authority().is_none() {
+        let (uri, came) = (&self.came.uri, self.path_and_query());
+        if came == "*" || (self.route.base.is_empty() && uri.authority().is_none()) {
             return uri.clone();
         }
-        let came = uri.path_and_query().map_or("/", |target| target.as_str());
-        // Both halves are valid; together they may be too long for a target.
         format!("{}{came}", self.route.base)
             .parse()
             .unwrap_or_default()
     }
+}
+
+/// Host and port alone: a name and a password before them are no part of `Host` (RFC 9110, section 4.2.4).
+fn without_user(authority: &Authority) -> &str {
+    let named = authority.as_str();
+    named.rsplit_once('@').map_or(named, |(_, host)| host)
+}
+
+/// The host that a request is for, in lower case, without its port; empty where there is none that could be one.
+pub fn host_of(came: &Parts) -> String {
+    let named = match (came.uri.authority(), came.headers.get(header::HOST)) {
+        (Some(authority), _) => without_user(authority),
+        (None, Some(host)) => host.to_str().unwrap_or_default(),
+        (None, None) => "",
+    };
+    // As CHP: routes cannot name an IPv6 address.
+    let host = named.split(':').next().unwrap_or_default();
+    if host.contains('/') {
+        return String::new();
+    }
+    host.to_ascii_lowercase()
 }
 
 /// Whether the request has the one `Host` that HTTP/1.1 asks for (RFC 9112, section 3.2).

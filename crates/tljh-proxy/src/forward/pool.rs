@@ -1,13 +1,12 @@
 //! Connections to backends, kept for the next request.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::backend::Backend;
+use super::backend::{Backend, Peer};
 
 /// How long an unused connection is kept. Tornado, on which the backends are built, keeps its end longer.
 const KEPT: Duration = Duration::from_secs(60);
@@ -17,16 +16,19 @@ const SWEEP: Duration = Duration::from_secs(10);
 const MAX_KEPT: usize = 128;
 
 /// The kept connections of one thread.
+///
+/// Each belongs to the route that it was made for: a server that is gone may hold on to its connections, while another
+/// one, somebody else's, already listens on the same port.
 #[derive(Default)]
 pub struct Pool {
-    kept: Mutex<HashMap<SocketAddr, Vec<(Backend, Instant)>>>,
+    kept: Mutex<HashMap<Peer, Vec<(Backend, Instant)>>>,
 }
 
 impl Pool {
-    /// A connection to `address` that is open, as far as is known; the one that was used last.
-    pub fn take(&self, address: SocketAddr) -> Option<Backend> {
+    /// A connection to `peer` that is open, as far as is known; the one that was used last.
+    pub fn take(&self, peer: Peer) -> Option<Backend> {
         let mut kept = self.kept.lock();
-        let connections = kept.get_mut(&address)?;
+        let connections = kept.get_mut(&peer)?;
         while let Some((mut backend, _)) = connections.pop() {
             if backend.is_idle() {
                 return Some(backend);
@@ -41,7 +43,7 @@ impl Pool {
             return;
         }
         let mut kept = self.kept.lock();
-        let connections = kept.entry(backend.address()).or_default();
+        let connections = kept.entry(backend.peer()).or_default();
         if connections.len() < MAX_KEPT {
             connections.push((backend, Instant::now()));
         }

@@ -1,7 +1,7 @@
 //! One route.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,9 +10,15 @@ use serde_json::{Map, Value};
 
 const LAST_ACTIVITY: &str = "last_activity";
 
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// A target, what the hub attached to it, and when it was last used.
 #[derive(Debug)]
 pub struct Route {
+    /// Tells this route from every other, one of the same prefix or target before or after it too.
+    pub id: u64,
+    /// Whether the target asks for TLS, which is not spoken to targets.
+    pub tls: bool,
     /// Host name or IP address of the target.
     pub host: String,
     /// Port of the target.
@@ -30,7 +36,7 @@ pub struct Route {
 pub enum TargetError {
     #[error("Must specify 'target' as string")]
     Absent,
-    #[error("'target' must be of the form http://HOST:PORT")]
+    #[error("'target' must be of the form http://HOST:PORT or https://HOST:PORT")]
     NotHttp,
 }
 
@@ -46,18 +52,21 @@ impl Route {
             .and_then(Value::as_str)
             .ok_or(TargetError::Absent)?;
         let uri: Uri = target.parse().map_err(|_| TargetError::NotHttp)?;
-        let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+        let (Some(scheme @ ("http" | "https")), Some(host)) = (uri.scheme_str(), uri.host()) else {
             return Err(TargetError::NotHttp);
         };
+        let tls = scheme == "https";
         let host = host
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_string();
-        let port = uri.port_u16().unwrap_or(80);
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let base = uri.path().trim_end_matches('/').to_string();
         let before = data.shift_remove(LAST_ACTIVITY).filter(|_| restored);
         let before = before.as_ref().and_then(Value::as_str).and_then(parse_time);
         Ok(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            tls,
             address: host
                 .parse::<IpAddr>()
                 .ok()
@@ -168,7 +177,10 @@ mod tests {
             (named.host.as_str(), named.port, named.address),
             ("node1", 80, None)
         );
-        for bad in ["https://127.0.0.1:1", "127.0.0.1:1", "/x", "", "http://"] {
+        let tls = route("https://node1").unwrap();
+        assert!(tls.tls && tls.port == 443 && !named.tls);
+        assert_ne!(tls.id, named.id);
+        for bad in ["gopher://127.0.0.1:1", "127.0.0.1:1", "/x", "", "http://"] {
             assert!(route(bad).is_err(), "{bad}");
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use serde_json::{Map, Value};
@@ -19,6 +20,16 @@ pub struct Routes {
     by_key: BTreeMap<Vec<u8>, Arc<Route>>,
     /// Segments of the deepest route.
     depth: usize,
+    hub: Option<(String, Arc<Route>)>,
+}
+
+/// How requests find their routes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// Prefixes begin with a host, as in `/hub.example/user/a`, but for `/`, which takes what no other matches.
+    pub host_routing: bool,
+    /// How long a request waits for the first route, or for a hub that restarts.
+    pub hub_wait: Duration,
 }
 
 impl Routes {
@@ -27,9 +38,13 @@ impl Routes {
             .keys()
             .map(|key| key.iter().filter(|byte| **byte == b'/').count())
             .max();
+        let hub = by_key.iter().find(|(_, route)| route.is_hub());
+        let hub =
+            hub.map(|(key, route)| (String::from_utf8_lossy(key).into_owned(), route.clone()));
         Self {
             by_key,
             depth: depth.unwrap_or_default(),
+            hub,
         }
     }
 
@@ -38,10 +53,18 @@ impl Routes {
         self.by_key.is_empty()
     }
 
-    /// The route for a request target as it came, escapes and query included.
-    pub fn find(&self, target: &[u8]) -> Option<&Arc<Route>> {
-        let path = unescape(path_of(target));
+    /// The route for a request target as it came, escapes and query included; behind `host` where hosts count.
+    pub fn find(&self, target: &[u8], host: Option<&str>) -> Option<&Arc<Route>> {
+        let mut path = unescape(path_of(target));
+        if let Some(host) = host {
+            path = [b"/", host.as_bytes(), &path].concat().into();
+        }
         prefixes(&path, self.depth).find_map(|prefix| self.by_key.get(prefix))
+    }
+
+    /// The hub's own route, and its prefix.
+    pub fn hub(&self) -> Option<(&str, &Arc<Route>)> {
+        self.hub.as_ref().map(|(key, route)| (key.as_str(), route))
     }
 
     /// The route of exactly this prefix.
@@ -74,11 +97,12 @@ pub struct Table {
     /// Held while a change is written and made.
     changing: Mutex<()>,
     store: Store,
+    rules: Rules,
 }
 
 impl Table {
     /// The table as it was when it was last changed. Never fails: what cannot be used is left out with a warning.
-    pub fn load(store: Store) -> Self {
+    pub fn load(store: Store, rules: Rules) -> Self {
         let mut by_key = BTreeMap::new();
         for (prefix, data) in store.read() {
             let data = if let Value::Object(data) = data {
@@ -100,7 +124,13 @@ impl Table {
             routes: ArcSwap::from_pointee(Routes::new(by_key)),
             changing: Mutex::new(()),
             store,
+            rules,
         }
+    }
+
+    /// How requests find their routes.
+    pub fn rules(&self) -> Rules {
+        self.rules
     }
 
     /// The routes now.
@@ -189,7 +219,7 @@ mod tests {
 
     fn found(routes: &Routes, target: &[u8]) -> Option<String> {
         routes
-            .find(target)
+            .find(target, None)
             .map(|route| route.to_json()["name"].as_str().unwrap().to_string())
     }
 
@@ -229,6 +259,22 @@ mod tests {
                 "{}",
                 String::from_utf8_lossy(target)
             );
+        }
+    }
+
+    #[test]
+    fn where_hosts_count_a_prefix_begins_with_one() {
+        let routes = routes(&["/", "/hub.test/base", "/a.hub.test/base/user/a"]);
+        for (host, target, expected) in [
+            ("hub.test", "/base/hub", "/hub.test/base"),
+            ("hub.test", "/base/user/a", "/hub.test/base"),
+            ("a.hub.test", "/base/user/%61/x", "/a.hub.test/base/user/a"),
+            ("a.hub.test", "/base", "/"),
+            ("other", "/hub.test/base", "/"),
+            ("", "/hub.test/base", "/"),
+        ] {
+            let found = routes.find(target.as_bytes(), Some(host)).unwrap();
+            assert_eq!(found.to_json()["name"], expected, "{host}{target}");
         }
     }
 

@@ -36,7 +36,7 @@ fn every_call_answers_as_configurable_http_proxy_documents_it() {
         (
             "POST",
             "/api/routes/x",
-            "{\"target\": \"https://127.0.0.1:1\"}",
+            "{\"target\": \"gopher://127.0.0.1:1\"}",
             400,
         ),
         ("POST", "/api/routes/%FF", &good, 400),

@@ -37,7 +37,15 @@ pub struct Backend {
 impl Backend {
     /// `answer` is called for each request; the connection is closed when it gives false.
     pub fn start(answer: impl Fn(&Request, &mut Stream) -> bool + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on(0, answer)
+    }
+
+    /// As `start`, on a port that was chosen before.
+    pub fn start_on(
+        port: u16,
+        answer: impl Fn(&Request, &mut Stream) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::new(AtomicUsize::new(0));
         let (counter, answer) = (connections.clone(), Arc::new(answer));
@@ -60,7 +68,12 @@ impl Backend {
 
     /// Answers each request with its own first line and headers, and its name in `x-backend`.
     pub fn echo(name: &'static str) -> Self {
-        Self::start(move |request, stream| {
+        Self::echo_on(0, name)
+    }
+
+    /// As `echo`, on a port that was chosen before.
+    pub fn echo_on(port: u16, name: &'static str) -> Self {
+        Self::start_on(port, move |request, stream| {
             let mut body = vec![0; request.length()];
             stream.read_exact(&mut body).unwrap();
             let mut text = format!("{}\n", request.line);

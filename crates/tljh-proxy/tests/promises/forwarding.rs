@@ -240,9 +240,7 @@ fn a_path_without_a_route_is_not_found() {
 #[test]
 fn a_dead_backend_gets_a_page_that_tries_again() {
     let proxy = Proxy::start();
-    let hub =
-        json!({"hub": true, "target": format!("http://127.0.0.1:{}", free_port())}).to_string();
-    assert_eq!(proxy.api("POST", "/api/routes/", &hub).status, 201);
+    proxy.add_hub_route("/", free_port());
     proxy.add_route("/user/a", free_port());
     for (target, words) in [
         ("/hub/login?token=s3cret", "The hub is starting"),
@@ -280,6 +278,60 @@ fn a_dead_backend_gets_a_page_that_tries_again() {
             .then_some(())
     });
     assert!(!proxy.log().contains("s3cret"));
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_not_logged() {
+    let proxy = Proxy::start();
+    proxy.add_route("/user/a%0Aforged%1B[2J", free_port());
+    proxy.add_route("/", free_port());
+    // The second half is a control sequence introducer in one character.
+    assert_eq!(proxy.get("/x\u{9b}2J").status, 503);
+    until("the failure is logged", || {
+        proxy.log().contains("GET /x\\u{9b}2J: ").then_some(())
+    });
+    let log = proxy.log();
+    assert!(
+        !log.contains("\nforged") && !log.contains(['\u{1b}', '\u{9b}']),
+        "{log:?}"
+    );
+    assert_eq!(proxy.routes().as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn a_kept_connection_serves_the_route_that_it_was_made_for_and_no_other() {
+    let proxy = Proxy::start();
+    let server = Backend::echo("server");
+    proxy.add_route("/user/a", server.port);
+    let mut client = Connection::open(proxy.port);
+    let mut ask = |target: &str| {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+        assert_eq!(client.read_response().status, 200);
+        server.connections()
+    };
+    assert_eq!((ask("/user/a/x"), ask("/user/a/x")), (1, 1));
+    proxy.add_route("/user/a", server.port);
+    assert_eq!(ask("/user/a/x"), 1, "told once more, it is the same route");
+    // The port has a new owner; who had it before may still hold the connection.
+    assert_eq!(proxy.api("DELETE", "/api/routes/user/a", "").status, 204);
+    proxy.add_route("/user/b", server.port);
+    assert_eq!((ask("/user/b/x"), ask("/user/b/x")), (2, 2));
+}
+
+#[test]
+fn a_target_with_https_is_kept_and_gets_no_request() {
+    let proxy = Proxy::start();
+    let server = Backend::echo("server");
+    let target = format!("https://127.0.0.1:{}", server.port);
+    let body = json!({ "target": target }).to_string();
+    assert_eq!(proxy.api("POST", "/api/routes/x", &body).status, 201);
+    assert_eq!(proxy.routes()["/x"]["target"], target);
+    assert_eq!(proxy.get("/x").status, 503);
+    assert_eq!(server.connections(), 0);
+    until("it is said in the log", || {
+        let said = "targets with https are not served";
+        (proxy.log().matches(said).count() == 2).then_some(())
+    });
 }
 
 #[test]
@@ -326,4 +378,14 @@ fn a_target_with_a_host_is_sent_as_a_path_and_a_host() {
             .text()
             .starts_with("GET /user/a/x?y HTTP/1.1\nhost: other:81\n")
     );
+    let named = request(
+        proxy.port,
+        b"GET http://me:s3cret@other/x HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    assert!(
+        named.text().starts_with("GET /x HTTP/1.1\nhost: other\n"),
+        "{}",
+        named.text()
+    );
+    assert!(!named.text().contains("s3cret"));
 }

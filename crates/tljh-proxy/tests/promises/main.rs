@@ -13,8 +13,11 @@ mod proxy;
 
 mod api;
 mod forwarding;
+mod host_routing;
+mod hub_page;
 mod persistence;
 mod starting;
 mod streaming;
 mod strictness;
+mod waiting;
 mod websocket;

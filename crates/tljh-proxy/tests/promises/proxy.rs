@@ -21,6 +21,8 @@ pub struct Proxy {
     pub folder: TempDir,
     pub port: u16,
     pub api_port: u16,
+    /// Descriptors that it had open before its first connection.
+    pub idle: usize,
     child: Child,
     log: Arc<Mutex<String>>,
 }
@@ -35,8 +37,22 @@ impl Proxy {
     }
 
     pub fn start_with(folder: TempDir, change: impl FnOnce(&mut Command)) -> Self {
+        Self::start_as(folder, json!({}), change)
+    }
+
+    /// With more settings than the ports.
+    pub fn start_set(settings: Value) -> Self {
+        Self::start_as(TempDir::new().unwrap(), settings, |_| ())
+    }
+
+    fn start_as(folder: TempDir, more: Value, change: impl FnOnce(&mut Command)) -> Self {
         let (port, api_port) = (free_port(), free_port());
         let mut command = command(&folder, port, api_port);
+        let settings = folder.path().join("proxy.json");
+        let mut text: Value = serde_json::from_slice(&std::fs::read(&settings).unwrap()).unwrap();
+        let more = more.as_object().unwrap().clone();
+        text.as_object_mut().unwrap().extend(more);
+        std::fs::write(&settings, text.to_string()).unwrap();
         change(&mut command);
         let child = command
             .stdout(Stdio::null())
@@ -47,6 +63,7 @@ impl Proxy {
             folder,
             port,
             api_port,
+            idle: 0,
             child,
             log: Arc::default(),
         };
@@ -60,6 +77,7 @@ impl Proxy {
         until("the proxy serves", || {
             proxy.log().contains("serving on").then_some(())
         });
+        proxy.idle = proxy.descriptors();
         proxy
     }
 
@@ -104,6 +122,12 @@ impl Proxy {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Descriptors that it has open.
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
     pub fn api(&self, method: &str, path: &str, body: &str) -> Response {
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: api\r\nAuthorization: token {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -119,6 +143,14 @@ impl Proxy {
                 .status,
             201
         );
+    }
+
+    /// Tells a route as the hub tells its own.
+    pub fn add_hub_route(&self, prefix: &str, target_port: u16) {
+        let target = format!("http://127.0.0.1:{target_port}");
+        let body = json!({"hub": true, "target": target}).to_string();
+        let answer = self.api("POST", &format!("/api/routes{prefix}"), &body);
+        assert_eq!(answer.status, 201);
     }
 
     pub fn routes(&self) -> Value {
@@ -146,7 +178,7 @@ impl Drop for Proxy {
 pub fn command(folder: &TempDir, port: u16, api_port: u16) -> Command {
     let settings = folder.path().join("proxy.json");
     let token = folder.path().join("token");
-    let text = json!({"http_address": "", "http_port": port, "api_address": "127.0.0.1", "api_port": api_port});
+    let text = json!({"http_address": "", "http_port": port, "api_address": "127.0.0.1", "api_port": api_port, "hub_wait": 0});
     std::fs::write(&settings, text.to_string()).unwrap();
     std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tljh-proxy"));

@@ -181,3 +181,48 @@ fn as_many_cookies_pass_as_jupyterhub_may_set() {
         assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
 }
+
+#[test]
+fn a_target_too_long_behind_the_routes_path_is_refused_and_not_cut() {
+    let proxy = Proxy::start();
+    let server = Backend::echo("server");
+    let based = |base: &str| {
+        serde_json::json!({"target": format!("http://127.0.0.1:{}/{base}", server.port)})
+            .to_string()
+    };
+    let answer = proxy.api("POST", "/api/routes/", &based(&"b".repeat(900)));
+    assert_eq!(answer.status, 201);
+    assert_eq!(proxy.get(&format!("/{}", "x".repeat(64_000))).status, 200);
+    let long = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(65_000));
+    let answer = all_that_comes(&proxy, long.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 414 "), "{answer}");
+    assert_eq!(
+        proxy.api("POST", "/api/routes/", &based("base")).status,
+        201
+    );
+    let every = all_that_comes(
+        &proxy,
+        b"OPTIONS * HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    );
+    assert!(every.contains("\r\n\r\nOPTIONS * HTTP/1.1\n"), "{every}");
+}
+
+#[test]
+fn an_answer_without_a_body_has_no_length_that_hides_the_next_one() {
+    let proxy = Proxy::start();
+    let server = Backend::start(|_, stream| {
+        use std::io::Write as _;
+        let answer = b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nX-One: 1\r\n\r\n";
+        stream.get_mut().write_all(answer).is_ok()
+    });
+    proxy.add_route("/", server.port);
+    let mut client = Connection::open(proxy.port);
+    for _ in 0..3 {
+        client.send(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+        let answer = client.read_head();
+        assert_eq!((answer.status, answer.header("x-one")), (204, Some("1")));
+        for name in ["content-length", "transfer-encoding"] {
+            assert_eq!(answer.header(name), None, "{name}");
+        }
+    }
+}
