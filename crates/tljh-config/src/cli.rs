@@ -129,8 +129,8 @@ pub enum Command {
     },
     /// Edit the file in an editor, checked before it is written
     ///
-    /// The editor is the first of SUDO_EDITOR, VISUAL, EDITOR and sensible-editor; it works on a private
-    /// copy. Other changes wait meanwhile. The file is replaced after a `y`, or stays as it was.
+    /// The editor is the first of SUDO_EDITOR, VISUAL, EDITOR, sensible-editor, editor, nano and vi; it works
+    /// on a private copy. Other changes wait meanwhile. The file is replaced after a `y`, or stays as it was.
     #[command(
         after_long_help = "Examples:\n  sudo tljh-config edit\n  sudo EDITOR='vim -u NONE' tljh-config \
                                  edit\n\nExit codes:\n  0  written, or nothing was changed\n  1  \

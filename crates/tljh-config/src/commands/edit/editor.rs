@@ -14,8 +14,9 @@ use crate::error::Error;
 
 /// Where the editor's command is looked up, in this order, as sudoedit(8) does.
 const VARIABLES: [&str; 3] = ["SUDO_EDITOR", "VISUAL", "EDITOR"];
-/// What Debian offers where no variable is set (sensible-editor(1)).
-const FALLBACK: &str = "sensible-editor";
+/// Where no variable is set: the user's choice (sensible-editor(1)), the system's (editor(1)), and what a small
+/// system has.
+const FALLBACKS: [&str; 4] = ["sensible-editor", "editor", "nano", "vi"];
 
 /// An editor's command, and the rule that Ctrl-C in it is the editor's alone.
 pub struct Editor {
@@ -35,8 +36,9 @@ impl Editor {
         let set =
             |variable: &&str| std::env::var(variable).is_ok_and(|value| !value.trim().is_empty());
         let Some(variable) = VARIABLES.into_iter().find(set) else {
+            let installed = FALLBACKS.into_iter().find(|name| is_installed(name));
             return Ok(Self {
-                words: vec![FALLBACK.to_string()],
+                words: vec![installed.unwrap_or(FALLBACKS[0]).to_string()],
                 interruptible,
             });
         };
@@ -73,6 +75,11 @@ impl Editor {
             Err(source) => Err(Error::EditorMissing { editor, source }),
         }
     }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// The terminal that the user sits at, if there is one.
