@@ -46,7 +46,9 @@ def run(python, hub_bin, tmp_path):
 
     def run(module, chosen, **environment):
         report = tmp_path / "report.xml"
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.proxy.hub_localhost"]
+        # With process numbers of their own, so that no server which a test started outlives the tests.
+        command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        command += [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.proxy.hub_localhost"]
         command += [f"-o{option}" for option in ASYNCIO] + ["-Wignore", "-k", chosen, f"--junitxml={report}"]
         path = os.pathsep.join([str(programs), str(hub_bin), os.environ["PATH"]])
         done = subprocess.run(
