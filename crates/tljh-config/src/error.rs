@@ -1,6 +1,5 @@
 //! What can go wrong, and the command that helps.
 
-use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -13,7 +12,6 @@ use tljh_settings::{Problem, SettingsError, UnknownKey};
 use tljh_terminal::{Hinted, RenderError};
 
 use crate::commands::check::counted;
-use crate::commands::deep::Finding;
 
 /// A failed command.
 #[derive(Debug, thiserror::Error)]
@@ -187,10 +185,10 @@ pub enum Error {
         journal: String,
     },
     /// The hub's Python cannot use the configuration.
-    #[error("the hub cannot use the configuration: {}", listed(findings))]
+    #[error("the hub cannot use the configuration: {}", listed(problems))]
     Unloadable {
         /// What it says; at least one.
-        findings: Vec<Finding>,
+        problems: Vec<Problem>,
     },
     /// The hub's Python could not be asked.
     #[error("could not ask the hub's Python about the configuration")]
@@ -318,7 +316,7 @@ impl Hinted for Error {
     }
 }
 
-fn listed(problems: &[impl Display]) -> String {
+fn listed(problems: &[Problem]) -> String {
     problems
         .iter()
         .map(ToString::to_string)

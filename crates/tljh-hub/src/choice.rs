@@ -73,7 +73,7 @@ fn never_answered(text: &str, before: Option<&Running>, worked: Option<&Version>
     failed && worked.is_some_and(|version| version.text != text)
 }
 
-/// A start counts as failed until [`super::commands`]'s `confirm` says that the hub answers.
+/// A start counts as failed until `tljh-hub confirm` says that the hub answers.
 fn started(
     settings: Settings,
     text: String,

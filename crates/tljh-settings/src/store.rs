@@ -119,17 +119,7 @@ impl Store {
     /// # Errors
     /// A file that cannot be read; text that is no configuration.
     pub fn read(&self) -> Result<Document, StoreError> {
-        let text = match fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(source) => {
-                return Err(SettingsError::Read {
-                    path: self.path.clone(),
-                    source,
-                }
-                .into());
-            }
-        };
+        let text = self.read_text()?;
         Ok(Document::parse(&text).map_err(|error| error.in_file(&self.path))?)
     }
 
@@ -141,30 +131,15 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Document) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _lock = self.lock()?;
+        let held = self.hold()?;
         let mut document = self.read()?;
         let before = document.to_string();
         let result = change(&mut document)?;
         let after = document.to_string();
         if before != after {
-            self.save(&after).map_err(|source| StoreError::Write {
-                path: self.path.clone(),
-                source,
-            })?;
+            held.replace(&after)?;
         }
         Ok(result)
-    }
-
-    /// Replaces the whole text, whatever it is, under the lock.
-    ///
-    /// # Errors
-    /// The file cannot be locked or written; it is as it was.
-    pub fn replace(&self, text: &str) -> Result<(), StoreError> {
-        let _lock = self.lock()?;
-        self.save(text).map_err(|source| StoreError::Write {
-            path: self.path.clone(),
-            source,
-        })
     }
 
     fn lock(&self) -> Result<Flock<File>, StoreError> {

@@ -1,5 +1,7 @@
 //! A change of the file, checked before it is written.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tljh_settings::edit::{Document, split_path};
 use tljh_settings::{Key, Lookup, UnknownKey, check, lookup};
@@ -116,8 +118,7 @@ impl<'words> Change<'words> {
 
 /// Says what applies the changes between two configurations, and which of them have no effect.
 pub fn tell(before: &Value, after: &Value) {
-    let mut changed = Vec::new();
-    changed_keys(Some(before), Some(after), "", &mut changed);
+    let mut changed = changed_keys(before, after);
     if changed
         .iter()
         .any(|key_path| key_path.starts_with("https."))
@@ -166,39 +167,33 @@ fn split(key_path: &str) -> Vec<&str> {
     key_path.split('.').collect()
 }
 
-/// The dotted names whose values differ, as deep as both sides go.
-pub fn changed_keys(
-    before: Option<&Value>,
-    after: Option<&Value>,
-    name: &str,
-    changed: &mut Vec<String>,
-) {
-    let (old, new) = (
-        before.and_then(Value::as_object),
-        after.and_then(Value::as_object),
-    );
-    if old.is_none() && new.is_none() {
+/// The dotted names whose values differ, sorted, as deep as either side goes.
+pub fn changed_keys(before: &Value, after: &Value) -> Vec<String> {
+    let mut changed = Vec::new();
+    compare(Some(before), Some(after), "", &mut changed);
+    changed
+}
+
+fn compare(before: Option<&Value>, after: Option<&Value>, name: &str, changed: &mut Vec<String>) {
+    let sides = [before, after].map(|side| side.and_then(Value::as_object));
+    if sides == [None, None] {
         if before != after {
             changed.push(name.to_string());
         }
         return;
     }
-    let names = |object: Option<&serde_json::Map<String, Value>>| {
-        object.map_or_else(Vec::new, |object| object.keys().cloned().collect())
-    };
-    let mut parts: Vec<String> = names(old);
-    parts.extend(names(new));
-    parts.sort();
-    parts.dedup();
+    let parts: BTreeSet<&String> = sides
+        .iter()
+        .flatten()
+        .flat_map(|side| side.keys())
+        .collect();
     for part in parts {
         let inner = if name.is_empty() {
             part.clone()
         } else {
             format!("{name}.{part}")
         };
-        let below = |object: Option<&'_ serde_json::Map<String, Value>>| {
-            object.and_then(|object| object.get(&part)).cloned()
-        };
-        changed_keys(below(old).as_ref(), below(new).as_ref(), &inner, changed);
+        let [old, new] = sides.map(|side| side?.get(part));
+        compare(old, new, &inner, changed);
     }
 }

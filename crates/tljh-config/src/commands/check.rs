@@ -1,11 +1,12 @@
 //! `tljh-config check [FILE]`.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use tljh_machine::running::Running;
 use tljh_machine::{Paths, SystemRunner};
-use tljh_settings::{SettingsError, render_diagnostics};
+use tljh_settings::render_diagnostics;
+use tljh_settings::store::Store;
 
 use super::deep::findings;
 use super::inspect::{add_findings, colour, errors, inspect};
@@ -16,11 +17,8 @@ use crate::error::Error;
 pub fn run(target: &Target, file: Option<&Path>, deep: bool, json: bool) -> Result<(), Error> {
     let (name, text) = match file {
         Some(path) if path == Path::new("-") => ("standard input".to_string(), read_input()?),
-        Some(path) => (path.display().to_string(), read(path)?),
-        None => {
-            let path = target.store()?.path();
-            (path.display().to_string(), read(path)?)
-        }
+        Some(path) => named_text(&Store::new(path))?,
+        None => named_text(target.store()?)?,
     };
     let mut inspection = inspect(&text);
     if deep && inspection.settings.is_some() {
@@ -77,17 +75,8 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A missing configuration is an empty one.
-pub fn read(path: &Path) -> Result<String, Error> {
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(SettingsError::Read {
-            path: path.to_path_buf(),
-            source,
-        }
-        .into()),
-        Ok(text) => Ok(text),
-    }
+fn named_text(store: &Store) -> Result<(String, String), Error> {
+    Ok((store.path().display().to_string(), store.read_text()?))
 }
 
 fn read_input() -> Result<String, Error> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use tljh_machine::{CommandError, Invocation, Runner};
-use tljh_settings::Severity;
+use tljh_settings::{Problem, Severity};
 use tljh_terminal::Secret;
 
 use crate::error::Error;
@@ -13,22 +13,11 @@ const DEADLINE: std::time::Duration = std::time::Duration::from_secs(90);
 /// Something that the hub cannot use, or perhaps cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Finding {
-    /// Dotted name; empty where no key is concerned.
-    pub key: String,
-    /// What is wrong, without the key.
-    pub what: String,
+    /// What it is; its key is empty where no key is concerned.
+    #[serde(flatten)]
+    pub problem: Problem,
     /// How bad it is.
     pub severity: Severity,
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.key.is_empty() {
-            formatter.write_str(&self.what)
-        } else {
-            write!(formatter, "`{}` {}", self.key, self.what)
-        }
-    }
 }
 
 /// Has the hub's Python load the configuration `text`, and starts nothing.

@@ -52,15 +52,7 @@ fn local(time: SystemTime) -> DateTime<Local> {
 fn changed(before: Option<&Version>, after: &Version) -> Vec<String> {
     // What worked once can be read; should it not, it differs in nothing that could be named.
     let values = |version: &Version| parse_yaml(&version.text).unwrap_or_default();
-    let mut keys = Vec::new();
-    changed_keys(
-        before.map(values).as_ref(),
-        Some(&values(after)),
-        "",
-        &mut keys,
-    );
-    keys.sort();
-    keys
+    changed_keys(&before.map(values).unwrap_or_default(), &values(after))
 }
 
 #[cfg(test)]

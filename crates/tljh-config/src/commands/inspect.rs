@@ -21,8 +21,8 @@ pub fn inspect(text: &str) -> Inspection {
 
 /// Adds what the hub's Python says.
 pub fn add_findings(inspection: &mut Inspection, findings: Vec<Finding>) {
-    for finding in findings {
-        inspection.add(finding.severity, &finding.key, &finding.what, None);
+    for Finding { problem, severity } in findings {
+        inspection.add(severity, &problem.key, &problem.what, None);
     }
 }
 

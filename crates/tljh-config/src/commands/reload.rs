@@ -11,7 +11,6 @@ use tljh_machine::{CommandError, Paths, Runner, SystemRunner, Systemd, files, ht
 use tljh_settings::{Settings, Severity};
 
 use super::change::warn_if_unused;
-use super::check::read;
 use super::deep::findings;
 use super::inspect::{inspect, refuse_errors};
 use super::{Target, print, require_root};
@@ -28,10 +27,10 @@ pub fn run(
     timeout: u64,
     rollback: bool,
 ) -> Result<(), Error> {
-    let path = target.store()?.path();
-    let text = read(path)?;
+    let store = target.store()?;
+    let text = store.read_text()?;
     let inspection = inspect(&text);
-    refuse_errors(&path.display().to_string(), &inspection)?;
+    refuse_errors(&store.path().display().to_string(), &inspection)?;
     let settings = Settings::parse(&text)?;
     for unknown in &settings.unknown {
         log::warn!("{unknown}; only a plugin can use it");
@@ -63,13 +62,14 @@ fn refuse_what_python_cannot_load(runner: &dyn Runner, text: &str) -> Result<(),
         .into_iter()
         .partition(|finding| finding.severity == Severity::Error);
     for warning in warnings {
-        log::warn!("{warning}");
+        log::warn!("{}", warning.problem);
     }
     if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Unloadable { findings: errors })
+        return Ok(());
     }
+    Err(Error::Unloadable {
+        problems: errors.into_iter().map(|error| error.problem).collect(),
+    })
 }
 
 /// Restarts components, and waits for them.
@@ -207,7 +207,7 @@ impl<'a> Reload<'a> {
             version.number
         );
         let aside = target.set_aside(failed, "failed")?;
-        target.store.replace(&version.text)?;
+        target.store.hold()?.replace(&version.text)?;
         self.apply_text(component, &version.text)?;
         Ok(Some((version.number, aside)))
     }

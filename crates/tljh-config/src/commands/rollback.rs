@@ -16,7 +16,7 @@ use crate::error::Error;
 pub fn run(target: &Target, number: Option<u64>, timeout: u64) -> Result<(), Error> {
     let store = target.store()?;
     require_root()?;
-    let current = std::fs::read_to_string(store.path()).unwrap_or_default();
+    let current = store.read_text()?;
     let versions = History::new(&Paths::default()).versions()?;
     let version = choose(&versions, number, &current)?;
     if target.dry_run {
@@ -32,7 +32,7 @@ pub fn run(target: &Target, number: Option<u64>, timeout: u64) -> Result<(), Err
         );
     } else {
         let aside = target.set_aside(&current, "before-rollback")?;
-        store.replace(&version.text)?;
+        store.hold()?.replace(&version.text)?;
         log::info!(
             "`{}` is now configuration {}; what it was is in `{}`",
             store.path().display(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Bench, seen};
+use super::{Bench, FILE_COMMANDS, seen};
 
 #[test]
 fn a_secret_on_standard_input_stays_text_and_out_of_sight() {
@@ -246,17 +246,8 @@ fn a_dry_run_fails_as_the_change_would_and_shows_no_secret() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for name in [
-        "show",
-        "get",
-        "set",
-        "unset",
-        "add-item",
-        "remove-item",
-        "apply",
-        "edit",
-        "reload",
-    ] {
+    let others = ["edit", "check", "reload", "history", "diff", "rollback"];
+    for name in FILE_COMMANDS.iter().chain(&others) {
         let output = Bench::program().args([name, "--help"]).output().unwrap();
         let seen = seen(&output);
         assert!(

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{Bench, seen};
+use super::{Bench, FILE_COMMANDS, seen};
 
 /// Runs `line` as a shell would, on the bench's file in the place of the installed one.
 fn run(bench: &Bench, line: &str) -> String {
@@ -57,15 +57,7 @@ fn every_example_of_the_page_works_as_written() {
 
 #[test]
 fn every_example_of_the_help_works_as_written() {
-    for name in [
-        "show",
-        "get",
-        "set",
-        "unset",
-        "add-item",
-        "remove-item",
-        "apply",
-    ] {
+    for name in FILE_COMMANDS {
         let help = Bench::program()
             .args([name, "--help"])
             .env("COLUMNS", "200")

@@ -18,6 +18,17 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+/// The commands that need nothing but the file, and ask nothing.
+const FILE_COMMANDS: [&str; 7] = [
+    "show",
+    "get",
+    "set",
+    "unset",
+    "add-item",
+    "remove-item",
+    "apply",
+];
+
 /// A folder with a configuration, and the program to run on it.
 struct Bench {
     folder: tempfile::TempDir,
