@@ -92,6 +92,11 @@ impl Client {
         (UnderWay(self.clone()), length)
     }
 
+    /// Whether a request is being answered.
+    pub fn is_answered(&self) -> bool {
+        self.progress.lock().waiting == Waiting::Answer
+    }
+
     /// Whether the client has let the proxy wait for too long. To be asked every few seconds; the answer is late by no
     /// more than the time between two calls.
     pub fn is_overdue(&self, patience: &mut Patience, now: Instant) -> bool {

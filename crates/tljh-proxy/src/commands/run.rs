@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::cli::RunOptions;
 use crate::error::Error;
+use crate::listen;
 use crate::routes::{Rules, Store, Table};
+use crate::serve::{self, Sockets};
 use crate::settings::{Settings, read_token};
-use crate::{listen, serve};
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(options: &RunOptions) -> Result<(), Error> {
@@ -24,7 +25,7 @@ pub fn run(options: &RunOptions) -> Result<(), Error> {
     )?)?;
     let state_dir = given_or_in(&options.state_dir, "STATE_DIRECTORY", "")?;
 
-    let public = listen::bind_public(&settings.http_address, settings.http_port)?;
+    let http = listen::bind_public(&settings.http_address, settings.http_port)?;
     let api = listen::bind_api(settings.api_address, settings.api_port)?;
     let table = Table::load(
         Store::new(state_dir),
@@ -33,7 +34,7 @@ pub fn run(options: &RunOptions) -> Result<(), Error> {
             hub_wait: Duration::from_secs(settings.hub_wait),
         },
     );
-    serve::serve(public, api, table, token)
+    serve::serve(Sockets { http, api }, table, token)
 }
 
 /// The path given on the command line, or `name` in the folder that systemd names in `variable`.

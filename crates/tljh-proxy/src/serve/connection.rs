@@ -1,0 +1,102 @@
+//! One connection of a client.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::Phase;
+use crate::client::{Client, ClientStream, Patience};
+use crate::listen::{MAX_HEAD, MAX_HEADERS};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How often a client's connection is looked at, whether it was waited for too long.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Answers the requests of one connection by `answer`, until it ends, the client is waited for too long, or `phase`
+/// says that this is over.
+///
+/// While the process drains, a connection without a request is left open until its next one is answered: were it closed
+/// at once, a request that is just on its way would be lost.
+pub async fn serve_client<A, F, B>(
+    stream: TcpStream,
+    address: SocketAddr,
+    answer: A,
+    mut phase: watch::Receiver<Phase>,
+) where
+    A: Fn(Arc<Client>, Request<Incoming>) -> F,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let client = Arc::new(Client::new(address));
+    let stream = TokioIo::new(ClientStream::new(stream, client.clone()));
+    let service = service_fn(|request| {
+        let answer = answer(client.clone(), request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let connection = Builder::new()
+        .auto_date_header(false)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .serve_connection(stream, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let (draining, stopping) = (AtomicBool::new(false), AtomicBool::new(false));
+    let mut closing = false;
+    let mut serving = pin!(poll_fn(|cx| {
+        loop {
+            let served = connection.as_mut().poll(cx);
+            let close = stopping.load(Ordering::Relaxed)
+                || (draining.load(Ordering::Relaxed) && client.is_answered());
+            if served.is_ready() || closing || !close {
+                return served;
+            }
+            closing = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    }));
+    let mut look = pin!(sleep(LOOK));
+    let mut now = Phase::Serving;
+    let mut patience = Patience::default();
+    let served = loop {
+        tokio::select! {
+            biased;
+            served = &mut serving => break served,
+            told = wait_for_more(&mut phase, now), if now != Phase::Stopping => {
+                now = told;
+                draining.store(true, Ordering::Relaxed);
+                stopping.store(now == Phase::Stopping, Ordering::Relaxed);
+            }
+            () = &mut look => {
+                let now = Instant::now();
+                if client.is_overdue(&mut patience, now) {
+                    break Ok(());
+                }
+                look.as_mut().reset((now + LOOK).into());
+            }
+        }
+    };
+    if let Err(error) = served {
+        log::debug!("client: {error}");
+    }
+}
+
+/// Waits until the phase is later than `now`.
+async fn wait_for_more(phase: &mut watch::Receiver<Phase>, now: Phase) -> Phase {
+    let told = phase.wait_for(|told| *told > now).await;
+    told.map_or(Phase::Stopping, |told| *told)
+}
