@@ -44,7 +44,7 @@ impl Cli {
         let cli = Self::parse();
         if cli.dry_run && matches!(cli.command, Some(Command::Reload { .. })) {
             let words =
-                "`--dry-run` is for commands that change the file; `reload` restarts a service";
+                "`--dry-run` is for commands that change the file; `reload` concerns a service";
             Self::command()
                 .error(ErrorKind::ArgumentConflict, words)
                 .exit();
@@ -155,7 +155,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Apply the configuration: restart a component and wait until it answers
+    /// Apply the configuration: restart the hub, or reload the proxy, and wait until it answers
     ///
     /// A configuration with wrong values, or one that the hub's Python cannot load, is refused before
     /// anything is restarted. If the component does not answer afterwards, the last configuration that
@@ -164,7 +164,7 @@ pub enum Command {
         after_long_help = "Examples:\n  sudo tljh-config reload\n  sudo tljh-config reload proxy"
     )]
     Reload {
-        /// What to restart
+        /// What to reload
         #[arg(value_enum, default_value_t)]
         component: Component,
         /// Seconds to wait until it answers
@@ -274,7 +274,7 @@ pub struct ItemArgs {
     pub values: Vec<String>,
 }
 
-/// What `reload` restarts.
+/// What `reload` concerns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Component {
     /// The hub, which reads everything but addresses and ports

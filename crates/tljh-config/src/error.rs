@@ -158,9 +158,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A unit could not be restarted.
-    #[error("could not restart `{unit}`{}", log_of(journal))]
-    Restart {
+    /// A unit could not be reloaded or restarted.
+    #[error("could not reload `{unit}`{}", log_of(journal))]
+    Renew {
         /// The unit.
         unit: &'static str,
         /// The last lines of its log.
@@ -169,9 +169,9 @@ pub enum Error {
         #[source]
         source: CommandError,
     },
-    /// A unit was restarted and does not answer.
+    /// A unit was reloaded or restarted and does not answer.
     #[error(
-        "`{unit}` was restarted and did not answer on port {port} within {seconds} s{}",
+        "`{unit}` was reloaded and did not answer on port {port} within {seconds} s{}",
         log_of(journal)
     )]
     NoAnswer {
@@ -272,7 +272,7 @@ impl Hinted for Error {
                 Some(format!("to write it without a check, run `{forced}`"))
             }
             Self::List { instead, .. } => Some(format!("to add to it, run `{instead}`")),
-            Self::Restart { unit, .. } | Self::NoAnswer { unit, .. } => {
+            Self::Renew { unit, .. } | Self::NoAnswer { unit, .. } => {
                 Some(format!("see its whole log: `sudo journalctl -u {unit}`"))
             }
             Self::Unloadable { .. } => {

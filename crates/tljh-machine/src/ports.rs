@@ -15,7 +15,7 @@ pub struct Holder {
 }
 
 /// The process that listens on `port`; `None` if nobody does, or `/proc` does not tell (another user's
-/// process, without root).
+/// process, without root). systemd, which keeps sockets for services, is not meant by this.
 pub fn holder(port: u16) -> Option<Holder> {
     let sockets: Vec<u64> = tcp()
         .into_iter()
@@ -24,7 +24,8 @@ pub fn holder(port: u16) -> Option<Holder> {
         .filter(|entry| entry.state == TcpState::Listen && entry.local_address.port() == port)
         .map(|entry| entry.inode)
         .collect();
-    all_processes().ok()?.flatten().find_map(|process| {
+    let processes = all_processes().ok()?.flatten();
+    processes.filter(|process| process.pid != 1).find_map(|process| {
         let holds = process
             .fd()
             .ok()?

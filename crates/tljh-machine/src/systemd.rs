@@ -84,21 +84,22 @@ impl<'a> Systemd<'a> {
         }
     }
 
-    /// Stops and starts `unit`, and waits for it, `deadline` at most.
+    /// Has `unit` run on what is there now, program and configuration: by its own reload if it has one, else by stopping
+    /// and starting it. Waits for that, `deadline` at most.
     ///
     /// # Errors
-    /// It did not come back.
-    pub fn restart(&self, unit: &str, deadline: Duration) -> Result<(), CommandError> {
-        let restart = Invocation::new("systemctl").args(["restart", "--", unit]);
-        self.runner.run(&restart.deadline(deadline)).map(drop)
+    /// It did not do so; after a failed reload it runs on as before.
+    pub fn renew(&self, unit: &str, deadline: Duration) -> Result<(), CommandError> {
+        let renew = Invocation::new("systemctl").args(["reload-or-restart", "--", unit]);
+        self.runner.run(&renew.deadline(deadline)).map(drop)
     }
 
-    /// Stops and starts `unit`, without waiting for it.
+    /// As [`Systemd::renew`], without waiting.
     ///
     /// # Errors
     /// systemd refused the job: the unit is masked or unknown.
-    pub fn begin_restart(&self, unit: &str) -> Result<(), CommandError> {
-        self.systemctl(&["restart", "--no-block", "--", unit])
+    pub fn begin_renewal(&self, unit: &str) -> Result<(), CommandError> {
+        self.systemctl(&["reload-or-restart", "--no-block", "--", unit])
     }
 
     /// Forgets that `unit` failed; unknown units are fine.

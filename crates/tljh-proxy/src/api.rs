@@ -68,7 +68,8 @@ impl Refusal {
             | Self::Cut
             | Self::Framing(_)
             | Self::Target(_) => StatusCode::BAD_REQUEST,
-            Self::Change(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Change(ChangeError::Frozen) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Change(ChangeError::Write { .. }) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -96,7 +97,7 @@ impl Api {
             Ok((status, Some(value))) => (status, value.to_string(), "application/json"),
             Ok((status, None)) => (status, String::new(), ""),
             Err(refusal) => {
-                if let Refusal::Change(error) = &refusal {
+                if let Refusal::Change(error @ ChangeError::Write { .. }) = &refusal {
                     log::error!("{}", tljh_terminal::render_error(error, None).trim_end());
                 }
                 (
@@ -126,6 +127,10 @@ impl Api {
         let given = request.headers.get(header::AUTHORIZATION);
         if !self.is_authorized(given.map_or(b"", HeaderValue::as_bytes)) {
             return Err(Refusal::Token);
+        }
+        if self.table.is_frozen() {
+            // Who asks again asks the successor.
+            return Err(ChangeError::Frozen.into());
         }
         let prefix = percent_decode(prefix.as_bytes())
             .decode_utf8()

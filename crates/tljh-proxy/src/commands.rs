@@ -1,4 +1,6 @@
 //! One module for each subcommand.
 
+pub mod listen;
+pub mod reload;
 pub mod render_docs;
 pub mod run;

@@ -9,15 +9,41 @@ use tljh_terminal::{Hinted, RenderError};
 /// One variant for each operation that can fail.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("neither a path on the command line nor `${variable}` in the environment is given")]
-    NotGiven { variable: &'static str },
     #[error("could not read `{}`", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("the settings in `{}` are not valid", path.display())]
-    Settings {
+    SettingsFile {
         path: PathBuf,
         source: serde_json::Error,
     },
+    #[error("the settings are not valid")]
+    Settings { source: serde_json::Error },
+    #[error("the settings hold no API token")]
+    NoToken,
+    #[error("neither `--settings` nor systemd gives any settings")]
+    NoSettings,
+    #[error("neither `--state-dir` nor systemd gives a folder for the routes")]
+    NoStateFolder,
+    #[error("could not read the settings that were handed over")]
+    HandedSettings { source: io::Error },
+    #[error("could not hold the settings in memory")]
+    HoldSettings { source: io::Error },
+    #[error("what systemd kept for the proxy cannot be used")]
+    Kept { source: io::Error },
+    #[error("systemd did not take the sockets and the settings")]
+    Keep { source: io::Error },
+    #[error("the running proxy does not say what it has, or does not take more")]
+    Ask { source: io::Error },
+    #[error("no proxy runs that could be replaced: `{}` does not answer", path.display())]
+    NotRunning { path: PathBuf, source: io::Error },
+    #[error("could not make `{}`, by which a successor takes over", path.display())]
+    Control { path: PathBuf, source: io::Error },
+    #[error("could not make known that this process serves")]
+    Announce { source: io::Error },
+    #[error("could not start the new process")]
+    Spawn { source: io::Error },
+    #[error("the new process did not take over within {seconds} s, and the running one goes on")]
+    NoSuccessor { seconds: u64 },
     #[error("the API token in `{}` is empty", path.display())]
     EmptyToken { path: PathBuf },
     #[error("`{address}` is not an IP address to listen on")]
@@ -47,23 +73,20 @@ pub enum Error {
 impl Hinted for Error {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotGiven { .. } => Some(
-                "run `systemctl start tljh-proxy.service`, or see `tljh-proxy run --help`".into(),
-            ),
-            Self::PortHeld { address, .. } => Some(format!(
+            Self::PortHeld { address, .. } | Self::Listen { address, .. } => Some(format!(
                 "run `sudo ss -ltnp 'sport = :{port}'` to see the program that holds the port",
                 port = address.port()
             )),
-            Self::Listen { address, source }
-                if source.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                Some(format!(
-                    "run `systemctl start tljh-proxy.service`: ports below 1024, as {port}, need the unit's capability",
-                    port = address.port()
-                ))
+            Self::NoSettings | Self::NoStateFolder | Self::NotRunning { .. } => {
+                Some("run `sudo systemctl start tljh-proxy.service`".into())
+            }
+            Self::NoSuccessor { .. } => {
+                Some("run `sudo journalctl --unit tljh-proxy.service` to see why".into())
             }
             Self::Read { .. }
+            | Self::SettingsFile { .. }
             | Self::Settings { .. }
+            | Self::NoToken
             | Self::EmptyToken { .. }
             | Self::ListenAddress { .. } => {
                 Some("run `sudo tljh-config reload proxy` to render the settings again".into())

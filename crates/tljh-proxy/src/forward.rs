@@ -25,6 +25,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
 
 use crate::client::{BodyLength, Client, ClientStream, UnderWay};
 use crate::pages::{self, Page};
@@ -47,18 +48,22 @@ pub struct Forward {
     table: Arc<Table>,
     pool: Arc<Pool>,
     queue: Queue,
+    /// Held by each connection whose protocol was changed, so that its end can be waited for.
+    relays: watch::Receiver<()>,
 }
 
 /// An answer, and the connection on which its body comes.
 type Answered = (Response<Incoming>, Backend);
 
 impl Forward {
-    /// A proxy for these routes, without any connection to a backend yet.
-    pub fn new(table: Arc<Table>) -> Self {
+    /// A proxy for these routes, without any connection to a backend yet. Each connection whose protocol was changed
+    /// holds a clone of `relays` until it ends.
+    pub fn new(table: Arc<Table>, relays: watch::Receiver<()>) -> Self {
         Self {
             table,
             pool: Arc::default(),
             queue: Queue::default(),
+            relays,
         }
     }
 
@@ -123,7 +128,7 @@ impl Forward {
         };
         match answered {
             Ok((answer, backend)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                switch(answer, backend, on_client, route, under_way)
+                self.switch(answer, backend, on_client, route, under_way)
             }
             Ok((answer, backend)) => {
                 let (mut head, body) = answer.into_parts();
@@ -155,6 +160,9 @@ impl Forward {
     }
 
     fn route_of(&self, request: &Parts) -> Result<Arc<Route>, Page> {
+        if self.table.is_frozen() {
+            self.table.follow();
+        }
         let routes = self.table.current();
         let host = self.table.rules().host_routing.then(|| host_of(request));
         match routes.find(request.uri.path().as_bytes(), host.as_deref()) {
@@ -202,6 +210,37 @@ impl Forward {
             Err(error) => Err(Failure::Backend(error.into_error())),
         }
     }
+
+    /// Passes a change of protocol on, and all that comes behind it.
+    fn switch(
+        &self,
+        answer: Response<Incoming>,
+        backend: Backend,
+        on_client: Option<OnUpgrade>,
+        route: Arc<Route>,
+        under_way: UnderWay,
+    ) -> Response<Answer> {
+        let (mut head, _) = answer.into_parts();
+        let protocol = head.headers.remove(header::UPGRADE);
+        head.version = Version::HTTP_11;
+        head.headers = headers::into_end_to_end(head.headers);
+        if let Some(protocol) = protocol {
+            headers::set_upgrade(&mut head.headers, protocol);
+        }
+        route.touch();
+        let relayed = self.relays.clone();
+        tokio::spawn(async move {
+            let _relayed = relayed;
+            // Either side may be gone by now; the other one is closed with what is dropped here.
+            let client = on_client?.await.ok()?;
+            let client = client.downcast::<TokioIo<ClientStream>>().ok()?;
+            let client = (client.io.into_inner().into_inner(), client.read_buf);
+            let backend = backend.into_upgraded().await.ok()?;
+            relay(client, backend, &route).await;
+            Some(())
+        });
+        Response::from_parts(head, Answer::whole(Bytes::new(), under_way))
+    }
 }
 
 /// Refuses answers that cannot be passed on as they were read, and makes the length of the others that of their body:
@@ -224,34 +263,6 @@ fn check((mut answer, backend): Answered, sent: &Outgoing<'_>) -> Result<Answere
         headers.insert(header::CONTENT_LENGTH, length);
     }
     Ok((answer, backend))
-}
-
-/// Passes a change of protocol on, and all that comes behind it.
-fn switch(
-    answer: Response<Incoming>,
-    backend: Backend,
-    on_client: Option<OnUpgrade>,
-    route: Arc<Route>,
-    under_way: UnderWay,
-) -> Response<Answer> {
-    let (mut head, _) = answer.into_parts();
-    let protocol = head.headers.remove(header::UPGRADE);
-    head.version = Version::HTTP_11;
-    head.headers = headers::into_end_to_end(head.headers);
-    if let Some(protocol) = protocol {
-        headers::set_upgrade(&mut head.headers, protocol);
-    }
-    route.touch();
-    tokio::spawn(async move {
-        // Either side may be gone by now; the other one is closed with what is dropped here.
-        let client = on_client?.await.ok()?;
-        let client = client.downcast::<TokioIo<ClientStream>>().ok()?;
-        let client = (client.io.into_inner().into_inner(), client.read_buf);
-        let backend = backend.into_upgraded().await.ok()?;
-        relay(client, backend, &route).await;
-        Some(())
-    });
-    Response::from_parts(head, Answer::whole(Bytes::new(), under_way))
 }
 
 /// An answer of ours.

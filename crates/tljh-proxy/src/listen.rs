@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use procfs::net::TcpState;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::error::Error;
 
@@ -15,54 +15,102 @@ pub const MAX_HEAD: usize = 1 << 16;
 /// Headers of a request, at most.
 pub const MAX_HEADERS: usize = 200;
 
-/// Binds the public port on `address`, or on every address, IPv4 and IPv6, if it is empty.
-///
-/// # Errors
-/// The address is not an IP address, or cannot be bound.
-pub fn bind_public(address: &str, port: u16) -> Result<TcpListener, Error> {
-    if !address.is_empty() {
-        let address: IpAddr = address.parse().map_err(|source| Error::ListenAddress {
+/// How many connections wait to be accepted, at most: while the proxy starts again, that is everybody's.
+const BACKLOG: i32 = 4096;
+
+/// What is listened on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// None for every address, IPv4 and IPv6.
+    ip: Option<IpAddr>,
+    port: u16,
+}
+
+impl Address {
+    /// The public `port` on `address`, or on every address if it is empty.
+    ///
+    /// # Errors
+    /// The address is not an IP address.
+    pub fn public(address: &str, port: u16) -> Result<Self, Error> {
+        let ip = (!address.is_empty()).then(|| address.parse()).transpose();
+        let ip = ip.map_err(|source| Error::ListenAddress {
             address: address.into(),
             source,
         })?;
-        return bind(SocketAddr::new(address, port));
+        Ok(Self { ip, port })
     }
-    // The IPv6 wildcard takes IPv4 as well, unless IPv6 is switched off on this machine.
-    let every = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
-    match bind(every) {
-        Err(Error::Listen { source, .. }) if source.kind() != io::ErrorKind::PermissionDenied => {
-            bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
-        }
-        bound => bound,
+
+    /// The `port` on one address.
+    pub fn one(ip: IpAddr, port: u16) -> Self {
+        Self { ip: Some(ip), port }
     }
-}
 
-/// Binds the port of the REST API.
-///
-/// # Errors
-/// The address cannot be bound.
-pub fn bind_api(address: IpAddr, port: u16) -> Result<TcpListener, Error> {
-    bind(SocketAddr::new(address, port))
-}
+    /// The IPv6 wildcard takes IPv4 as well, unless IPv6 is switched off on this machine.
+    fn candidates(self) -> impl Iterator<Item = SocketAddr> {
+        let every = [
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        ];
+        let ips = self.ip.map_or(every.to_vec(), |ip| vec![ip]);
+        ips.into_iter()
+            .map(move |ip| SocketAddr::new(ip, self.port))
+    }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    let socket = TcpListener::bind(address).map_err(|source| {
-        if source.kind() == io::ErrorKind::AddrInUse {
-            Error::PortHeld {
-                address,
-                holder: describe_holder(address.port()),
-                source,
+    /// Whether a socket at `bound` is one for this address.
+    pub fn fits(self, bound: SocketAddr) -> bool {
+        self.candidates().any(|candidate| candidate == bound)
+    }
+
+    /// Listens on it.
+    ///
+    /// # Errors
+    /// Another program listens there, the port is below 1024 and this user is not root, or the machine has no such
+    /// address.
+    pub fn bind(self) -> Result<TcpListener, Error> {
+        let mut failure = None;
+        for address in self.candidates() {
+            match bind(address) {
+                Ok(socket) => return Ok(socket),
+                Err(source) => failure = failure.or(Some((address, source))),
             }
-        } else {
-            Error::Listen { address, source }
         }
-    })?;
+        let (address, source) = failure.unwrap_or_else(|| {
+            let ip = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+            (
+                SocketAddr::new(ip, self.port),
+                io::ErrorKind::NotFound.into(),
+            )
+        });
+        let is_held = matches!(
+            source.kind(),
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+        );
+        Err(match holder_of(address.port()).filter(|_| is_held) {
+            Some(holder) => Error::PortHeld {
+                address,
+                holder,
+                source,
+            },
+            None => Error::Listen { address, source },
+        })
+    }
+}
+
+/// The sockets of this user may share a port, so that one on another address of it can be had while there still is the
+/// one before. Programs of others may not.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
     // A blocking accept would hold a thread for ever. What is accepted inherits the other options on Linux.
-    socket
-        .set_nonblocking(true)
-        .and_then(|()| set_tcp_options(&socket))
-        .map_err(|source| Error::Listen { address, source })?;
-    Ok(socket)
+    socket.set_nonblocking(true)?;
+    set_tcp_options(&socket)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Sends small writes at once, and has peers found that are gone without a word: after a minute of silence come four
@@ -80,16 +128,13 @@ pub fn set_tcp_options(socket: &impl AsFd) -> io::Result<()> {
     socket.set_tcp_nodelay(true)
 }
 
-/// Who listens on `port`, as far as this user may see in /proc.
-fn describe_holder(port: u16) -> String {
-    let listening = procfs::net::tcp()
+/// Who listens on `port`, as far as this user may see in /proc; nobody, where nobody does.
+fn holder_of(port: u16) -> Option<String> {
+    let entry = procfs::net::tcp()
         .into_iter()
         .chain(procfs::net::tcp6())
         .flatten()
-        .find(|entry| entry.state == TcpState::Listen && entry.local_address.port() == port);
-    let Some(entry) = listening else {
-        return "another program".into();
-    };
+        .find(|entry| entry.state == TcpState::Listen && entry.local_address.port() == port)?;
     let holder = procfs::process::all_processes().ok().and_then(|all| {
         all.filter_map(Result::ok).find_map(|process| {
             let mut files = process.fd().ok()?;
@@ -99,7 +144,7 @@ fn describe_holder(port: u16) -> String {
             if holds { Some(format!("`{}` (process {})", process.stat().ok()?.comm, process.pid)) } else { None }
         })
     });
-    holder.unwrap_or_else(|| format!("a program of user {}", entry.uid))
+    Some(holder.unwrap_or_else(|| format!("a program of user {}", entry.uid)))
 }
 
 #[cfg(test)]
@@ -110,11 +155,23 @@ mod tests {
     fn a_busy_port_names_the_program_that_holds_it() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = held.local_addr().unwrap().port();
-        let error = bind_public("127.0.0.1", port).unwrap_err().to_string();
+        let address = Address::public("127.0.0.1", port).unwrap();
+        let error = address.bind().unwrap_err().to_string();
         assert!(error.contains(&format!("127.0.0.1:{port}")), "{error}");
         assert!(
             error.contains(&format!("(process {})", std::process::id())),
             "{error}"
         );
+    }
+
+    #[test]
+    fn one_s_own_socket_does_not_keep_another_address_of_its_port_away() {
+        let one = Address::one(Ipv4Addr::LOCALHOST.into(), 0).bind().unwrap();
+        let bound = one.local_addr().unwrap();
+        let every = Address::public("", bound.port()).unwrap();
+        assert!(!every.fits(bound));
+        let every_bound = every.bind().unwrap().local_addr().unwrap();
+        assert!(every.fits(every_bound));
+        assert!(every_bound.ip().is_unspecified());
     }
 }

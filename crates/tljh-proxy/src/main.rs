@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod error;
 mod forward;
+mod handover;
 mod listen;
 mod pages;
 mod routes;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
     tljh_terminal::init_logging(cli.verbosity);
     tljh_terminal::finish(match cli.command {
         Command::Run(options) => commands::run::run(&options),
+        Command::Listen(options) => commands::listen::run(&options),
+        Command::Reload(folders) => commands::reload::run(&folders),
         Command::RenderDocs { folder } => commands::render_docs::run(&folder),
     })
 }

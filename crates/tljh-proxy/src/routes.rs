@@ -1,7 +1,8 @@
 //! Where requests go.
 //!
 //! A route is a path prefix, unescaped, and a target. The longest prefix that matches whole path segments wins.
-//! A change is on disk before it is made, and made before its caller goes on.
+//! A change is on disk before it is made, and made before its caller goes on. One process changes the routes; one that
+//! has handed over to it follows what it finds on disk.
 
 mod paths;
 mod route;

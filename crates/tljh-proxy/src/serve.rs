@@ -1,12 +1,14 @@
-//! The running proxy: its threads, its listeners, and how it stops.
+//! The running proxy: its threads, its listeners, and how it ends.
 //!
-//! The first thread accepts all connections and answers the API; the others serve them.
+//! The first thread accepts all connections and answers the API; the others serve them. It ends by a signal, or because
+//! a successor serves and the last connection has ended.
 
 mod accept;
 mod connection;
 mod phase;
 mod worker;
 
+use std::future::pending;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -21,6 +23,7 @@ use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::error::Error;
+use crate::handover::{Event, Handover, Successors};
 use crate::routes::Table;
 use accept::{accept, accept_waiting};
 use connection::serve_client;
@@ -39,13 +42,18 @@ pub struct Sockets {
     pub api: TcpListener,
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT, or until a successor has taken over and the last connection has ended.
 ///
 /// # Errors
-/// Threads or signal handlers could not be had.
-pub fn serve(sockets: Sockets, table: Table, token: Secret) -> Result<(), Error> {
+/// Threads or signal handlers could not be had, or systemd or successors could not find this process.
+pub fn serve(
+    sockets: Sockets,
+    table: Table,
+    token: Secret,
+    handover: Handover,
+) -> Result<(), Error> {
     let runtime = new_runtime()?;
-    let served = runtime.block_on(serve_all(sockets, Arc::new(table), token));
+    let served = runtime.block_on(serve_all(sockets, Arc::new(table), token, handover));
     // A name that is being looked up would keep a plain drop waiting.
     runtime.shutdown_background();
     served
@@ -59,7 +67,12 @@ fn new_runtime() -> Result<Runtime, Error> {
         .map_err(|source| Error::Runtime { source })
 }
 
-async fn serve_all(sockets: Sockets, table: Arc<Table>, token: Secret) -> Result<(), Error> {
+async fn serve_all(
+    sockets: Sockets,
+    table: Arc<Table>,
+    token: Secret,
+    handover: Handover,
+) -> Result<(), Error> {
     let mut terminate =
         signal(SignalKind::terminate()).map_err(|source| Error::Signals { source })?;
     let mut interrupt =
@@ -79,7 +92,8 @@ async fn serve_all(sockets: Sockets, table: Arc<Table>, token: Secret) -> Result
     for number in 0..threads {
         workers.push(Worker::start(number, table.clone())?);
     }
-    let (_open, opened) = watch::channel(true);
+    let always = watch::channel(true);
+    let (open_api, api_open) = watch::channel(true);
     let mut turn = 0;
     let mut take = |stream, address| {
         turn += 1;
@@ -89,7 +103,7 @@ async fn serve_all(sockets: Sockets, table: Arc<Table>, token: Secret) -> Result
     };
     let shared_api = Arc::new(Api::new(table.clone(), token));
     let (api_phase, phase) = watch::channel(Phase::Serving);
-    let accept_api = accept(&api, opened.clone(), |stream, address| {
+    let accept_api = accept(&api, api_open, |stream, address| {
         let api = shared_api.clone();
         let answer = move |client, request| {
             let api = api.clone();
@@ -99,36 +113,103 @@ async fn serve_all(sockets: Sockets, table: Arc<Table>, token: Secret) -> Result
     });
 
     log::info!("serving on {http_address}, routes are told on {api_address}");
-    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
-        log::warn!("could not tell systemd that the proxy is ready: {error}");
-    }
+    let successors = handover.complete();
+    let mut successors = successors.map_err(|source| Error::Announce { source })?;
 
     // No further connection is accepted when this is over.
-    tokio::select! {
-        () = accept(&http, opened, &mut take) => {}
-        () = accept_api => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let end = tokio::select! {
+        () = accept(&http, always.1, &mut take) => End::Told,
+        () = accept_api => End::Told,
+        _ = terminate.recv() => End::Told,
+        _ = interrupt.recv() => End::Told,
+        () = hand_over(successors.as_mut(), &table, &open_api) => End::HandedOver,
+    };
+    if end == End::HandedOver {
+        // The successor may listen elsewhere.
+        accept_waiting(&http, &mut take);
     }
-    accept_waiting(&http, &mut take);
-    drop(http);
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    drop(phase);
-    let mut connections: Vec<_> = workers.into_iter().map(Worker::retire).collect();
-    connections.push(api_phase);
-    let finished = timeout(GRACE, end(&connections, Phase::Stopping));
+    drop((http, api, phase, successors));
+    let mut relays = Vec::new();
+    let mut connections = vec![api_phase];
+    for worker in workers {
+        let (phase, relay) = worker.retire();
+        connections.push(phase);
+        relays.push(relay);
+    }
+    match end {
+        End::Told => {
+            let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        }
+        End::HandedOver => {
+            log::info!("another process serves now; this one ends with its last connection");
+            let drained = async {
+                ended(&connections, Phase::Draining).await;
+                for relay in &relays {
+                    relay.closed().await;
+                }
+            };
+            tokio::select! {
+                () = drained => {
+                    log::info!("the last connection has ended");
+                    return Ok(());
+                }
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+    }
+    let finished = timeout(GRACE, ended(&connections, Phase::Stopping));
     if finished.await.is_err() {
         let left: usize = connections.iter().map(watch::Sender::receiver_count).sum();
         log::info!("stopped with {left} connections in use");
     }
-    if let Err(error) = table.save().await {
+    if end == End::Told
+        && let Err(error) = table.save().await
+    {
         log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
     }
     Ok(())
 }
 
+/// Why no further connection is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The process is to end.
+    Told,
+    /// Another one serves.
+    HandedOver,
+}
+
+/// Lets successors try to take over, until one serves.
+async fn hand_over(
+    successors: Option<&mut Successors>,
+    table: &Table,
+    open_api: &watch::Sender<bool>,
+) {
+    let Some(successors) = successors else {
+        return pending().await;
+    };
+    loop {
+        match successors.next().await {
+            Event::Freeze(done) => {
+                let _ = open_api.send(false);
+                if let Err(error) = table.freeze().await {
+                    log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
+                }
+                let _ = done.send(());
+            }
+            Event::Resume => {
+                log::warn!("no process took over; this one goes on");
+                table.thaw();
+                let _ = open_api.send(true);
+            }
+            Event::Released => return,
+        }
+    }
+}
+
 /// Tells all connections, and waits until there is none.
-async fn end(connections: &[watch::Sender<Phase>], phase: Phase) {
+async fn ended(connections: &[watch::Sender<Phase>], phase: Phase) {
     for connections in connections {
         let _ = connections.send(phase);
     }

@@ -4,12 +4,18 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use tljh_terminal::Secret;
 
 use crate::error::Error;
+use crate::handover::Name;
+use crate::listen::Address;
 
-/// The settings file. Unknown keys are left to later versions.
+/// Where the token stands in what [`compose`] gives.
+const TOKEN: &str = "token";
+
+/// The settings. Unknown keys are left to later versions.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub struct Settings {
@@ -25,6 +31,9 @@ pub struct Settings {
     pub host_routing: bool,
     /// Seconds that a request waits for the hub while that restarts.
     pub hub_wait: u64,
+    /// What a request of the REST API has to bring.
+    #[serde(deserialize_with = "secret")]
+    pub token: Secret,
 }
 
 impl Default for Settings {
@@ -36,33 +45,73 @@ impl Default for Settings {
             api_port: 15002,
             host_routing: false,
             hub_wait: 30,
+            token: Secret::new(""),
         }
     }
 }
 
 impl Settings {
-    /// Reads the settings file.
+    /// Understands what [`compose`] gave.
     ///
     /// # Errors
-    /// The file is absent, unreadable, or not the JSON that is expected.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = read(path)?;
-        serde_json::from_str(&text).map_err(|source| Error::Settings {
-            path: path.into(),
-            source,
-        })
+    /// It is not the JSON that is expected, or holds no token.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let settings: Self =
+            serde_json::from_str(text).map_err(|source| Error::Settings { source })?;
+        if settings.token.expose().is_empty() {
+            return Err(Error::NoToken);
+        }
+        Ok(settings)
+    }
+
+    /// Where browsers are listened for.
+    ///
+    /// # Errors
+    /// The address is not an IP address.
+    pub fn http(&self) -> Result<Address, Error> {
+        Address::public(&self.http_address, self.http_port)
+    }
+
+    /// Where the hub is listened for.
+    pub fn api(&self) -> Address {
+        Address::one(self.api_address, self.api_port)
+    }
+
+    /// All sockets to listen on.
+    ///
+    /// # Errors
+    /// An address is not an IP address.
+    pub fn sockets(&self) -> Result<Vec<(Name, Address)>, Error> {
+        Ok(vec![(Name::Http, self.http()?), (Name::Api, self.api())])
     }
 }
 
-/// Reads the API token, without the white space around it.
+/// Everything that the proxy is told, in one text: the settings file, and the token without the white space around it.
 ///
 /// # Errors
-/// The file is absent, unreadable or empty.
-pub fn read_token(path: &Path) -> Result<Secret, Error> {
-    match read(path)?.trim() {
-        "" => Err(Error::EmptyToken { path: path.into() }),
-        token => Ok(Secret::new(token)),
+/// A file is absent, unreadable, empty, or not what is expected.
+pub fn compose(settings: &Path, token: &Path) -> Result<String, Error> {
+    let mut all: Map<String, Value> =
+        serde_json::from_str(&read(settings)?).map_err(|source| Error::SettingsFile {
+            path: settings.into(),
+            source,
+        })?;
+    match read(token)?.trim() {
+        "" => return Err(Error::EmptyToken { path: token.into() }),
+        token => all.insert(TOKEN.into(), token.into()),
+    };
+    let text = Value::Object(all).to_string();
+    match serde_json::from_str::<Settings>(&text) {
+        Ok(_) => Ok(text),
+        Err(source) => Err(Error::SettingsFile {
+            path: settings.into(),
+            source,
+        }),
     }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -78,12 +127,13 @@ mod tests {
 
     #[test]
     fn absent_keys_take_their_defaults_and_unknown_ones_are_ignored() {
-        let settings: Settings =
-            serde_json::from_str(r#"{"http_port": 8080, "later": {}}"#).unwrap();
+        let settings =
+            Settings::parse(r#"{"http_port": 8080, "later": {}, "token": "t"}"#).unwrap();
         assert_eq!(settings.http_port, 8080);
         assert_eq!(settings.http_address, "");
         assert_eq!(settings.api_port, 15002);
         assert_eq!((settings.host_routing, settings.hub_wait), (false, 30));
         assert_eq!(settings.api_address, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        Settings::parse("{}").unwrap_err();
     }
 }

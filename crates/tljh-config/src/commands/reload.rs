@@ -72,7 +72,7 @@ fn refuse_what_python_cannot_load(runner: &dyn Runner, text: &str) -> Result<(),
     })
 }
 
-/// Restarts components, and waits for them.
+/// Reloads or restarts components, and waits for them.
 pub struct Reload<'a> {
     runner: &'a dyn Runner,
     paths: Paths,
@@ -117,17 +117,17 @@ impl<'a> Reload<'a> {
             seconds: self.seconds,
             journal: journal(),
         };
-        log::info!("restarting `{unit}` and waiting until it answers");
+        log::info!("reloading `{unit}` and waiting until it answers");
         let deadline = Duration::from_secs(self.seconds);
         // A unit that systemd has given up on would refuse to start again for a while.
-        let restarted = systemd
+        let renewed = systemd
             .reset_failed(unit)
-            .and_then(|()| systemd.restart(unit, deadline));
-        match restarted {
+            .and_then(|()| systemd.renew(unit, deadline));
+        match renewed {
             Ok(()) => {}
             Err(CommandError::Deadline { .. }) => return Err(no_answer()),
             Err(source) => {
-                return Err(Error::Restart {
+                return Err(Error::Renew {
                     unit,
                     journal: journal(),
                     source,
@@ -292,7 +292,7 @@ mod tests {
 
     impl Runner for Restarting<'_> {
         fn output(&self, invocation: &Invocation) -> Result<Output, CommandError> {
-            if invocation.line().starts_with("systemctl restart") {
+            if invocation.line().starts_with("systemctl reload-or-restart") {
                 let paths = Paths::under(self.0.root.path());
                 files::ensure_folder(&paths.runtime(), 0o700).unwrap();
                 let running = Running {
@@ -318,7 +318,7 @@ mod tests {
         );
         assert_eq!(
             bench.recorder.lines()[1],
-            "systemctl restart -- jupyterhub.service"
+            "systemctl reload-or-restart -- jupyterhub.service"
         );
         assert_eq!(bench.history(), 1, "what worked is remembered");
     }
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(service.join().unwrap(), ["/"]);
         assert_eq!(
             bench.recorder.lines()[1],
-            "systemctl restart -- tljh-proxy.service"
+            "systemctl reload-or-restart -- tljh-proxy.service"
         );
     }
 
@@ -368,9 +368,9 @@ mod tests {
         let bench = Bench::new("active");
         bench
             .recorder
-            .answer("systemctl restart", 1, "Unit is masked.");
+            .answer("systemctl reload-or-restart", 1, "Unit is masked.");
         let refused = bench.apply(Component::Hub, 1, "", "");
-        assert!(matches!(refused, Err(Error::Restart { .. })));
+        assert!(matches!(refused, Err(Error::Renew { .. })));
     }
 
     #[test]

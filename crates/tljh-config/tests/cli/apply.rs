@@ -15,7 +15,7 @@ fn failing_systemd(bench: &Bench) -> String {
         (
             "systemctl",
             format!(
-                "#!/bin/sh\necho \"$*\" >> {}\ncase $1 in restart) echo 'Unit is masked.' >&2; exit 1;; esac\n",
+                "#!/bin/sh\necho \"$*\" >> {}\ncase $1 in reload-or-restart) echo 'Unit is masked.' >&2; exit 1;; esac\n",
                 note.display()
             ),
         ),
@@ -71,15 +71,15 @@ fn a_unit_that_does_not_restart_is_told_with_the_end_of_its_log() {
             format!(
                 "exit 1\n--- out\n--- err\nwarn: unknown key `plugin`; only a plugin can use it\n\
                  the hub's Python loads the configuration ...\n\
-                 restarting `{unit}` and waiting until it answers\n\
-                 error: could not restart `{unit}`; the end of its log:\n  the last line of the log\n\
-                 caused by: `systemctl restart -- {unit}` failed with exit code 1: Unit is masked.\n\
+                 reloading `{unit}` and waiting until it answers\n\
+                 error: could not reload `{unit}`; the end of its log:\n  the last line of the log\n\
+                 caused by: `systemctl reload-or-restart -- {unit}` failed with exit code 1: Unit is masked.\n\
                  hint: see its whole log: `sudo journalctl -u {unit}`\n"
             )
         );
         assert_eq!(
             asked.unwrap(),
-            format!("reset-failed -- {unit}\nrestart -- {unit}\n")
+            format!("reset-failed -- {unit}\nreload-or-restart -- {unit}\n")
         );
     }
 }

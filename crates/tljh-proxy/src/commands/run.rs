@@ -1,58 +1,80 @@
 //! `tljh-proxy run`
 
-use std::env;
-use std::path::PathBuf;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::cli::RunOptions;
 use crate::error::Error;
-use crate::listen;
+use crate::handover::{Control, Handover, Held, Name, Predecessor};
+use crate::listen::Address;
 use crate::routes::{Rules, Store, Table};
 use crate::serve::{self, Sockets};
-use crate::settings::{Settings, read_token};
+use crate::settings::{Settings, compose};
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT, or until a successor has taken over and the last connection has ended.
 pub fn run(options: &RunOptions) -> Result<(), Error> {
-    let settings = Settings::read(&given_or_in(
-        &options.settings,
-        "CREDENTIALS_DIRECTORY",
-        "proxy.json",
-    )?)?;
-    let token = read_token(&given_or_in(
-        &options.token_file,
-        "CREDENTIALS_DIRECTORY",
-        "proxy-api-token",
-    )?)?;
-    let state_dir = given_or_in(&options.state_dir, "STATE_DIRECTORY", "")?;
+    let runtime_dir = options.folders.runtime_dir.as_deref();
+    let (predecessor, mut held) = match runtime_dir {
+        Some(folder) if options.take_over => {
+            let (predecessor, held) =
+                Predecessor::ask(folder).map_err(|source| Error::NotRunning {
+                    path: Control::path(folder),
+                    source,
+                })?;
+            (Some(predecessor), held)
+        }
+        _ => {
+            let kept = Held::from_systemd().map_err(|source| Error::Kept { source })?;
+            (None, kept)
+        }
+    };
+    if let (Some(settings), Some(token)) = (&options.settings, &options.token_file) {
+        held.insert_settings(&compose(settings, token)?)
+            .map_err(|source| Error::HoldSettings { source })?;
+    }
+    let text = held
+        .settings()
+        .map_err(|source| Error::HandedSettings { source })?
+        .ok_or(Error::NoSettings)?;
+    let settings = Settings::parse(&text)?;
 
-    let http = listen::bind_public(&settings.http_address, settings.http_port)?;
-    let api = listen::bind_api(settings.api_address, settings.api_port)?;
+    let sockets = Sockets {
+        http: ensure_open(&mut held, Name::Http, settings.http()?)?,
+        api: ensure_open(&mut held, Name::Api, settings.api())?,
+    };
     let table = Table::load(
-        Store::new(state_dir),
+        Store::new(options.folders.state_dir()?.into()),
         Rules {
             host_routing: settings.host_routing,
             hub_wait: Duration::from_secs(settings.hub_wait),
         },
     );
-    serve::serve(Sockets { http, api }, table, token)
+    let control = runtime_dir.map(|folder| {
+        Control::prepare(folder, held).map_err(|source| Error::Control {
+            path: Control::path(folder),
+            source,
+        })
+    });
+    let handover = Handover {
+        predecessor,
+        control: control.transpose()?,
+    };
+    serve::serve(sockets, table, settings.token, handover)
 }
 
-/// The path given on the command line, or `name` in the folder that systemd names in `variable`.
-fn given_or_in(
-    given: &Option<PathBuf>,
-    variable: &'static str,
-    name: &str,
-) -> Result<PathBuf, Error> {
-    if let Some(path) = given {
-        return Ok(path.clone());
+/// The socket of this name, opened here where none was handed over. What is handed over stays in `held` for a successor.
+fn ensure_open(held: &mut Held, name: Name, address: Address) -> Result<TcpListener, Error> {
+    let kept = |held: &Held| {
+        held.listener(name, |bound| address.fits(bound))
+            .map_err(|source| Error::Runtime { source })
+    };
+    if let Some(listener) = kept(held)? {
+        return Ok(listener);
     }
-    // systemd separates several state directories by colons; ours is one.
-    let folder = env::var(variable).ok().filter(|folder| !folder.is_empty());
-    let folder = folder.ok_or(Error::NotGiven { variable })?;
-    let folder = PathBuf::from(folder.split(':').next().unwrap_or_default());
-    Ok(if name.is_empty() {
-        folder
-    } else {
-        folder.join(name)
-    })
+    let listener = address.bind()?;
+    let copy = listener
+        .try_clone()
+        .map_err(|source| Error::Runtime { source })?;
+    held.insert(name, copy);
+    Ok(listener)
 }

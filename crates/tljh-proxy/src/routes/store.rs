@@ -2,10 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+
+/// Tells one version of the file from another: each is a file of its own, renamed into place.
+pub type Stamp = (u64, i64, i64);
 
 /// The file `routes.json`, mode 0600, in the state directory: an object of routes as the API shows them.
 #[derive(Debug, Clone)]
@@ -40,6 +43,17 @@ impl Store {
             self.set_aside(&path, &error.to_string());
             Map::new()
         })
+    }
+
+    /// What tells the file that is there now from others; nothing where there is none.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let metadata = fs::metadata(self.path()).ok()?;
+        Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
+    }
+
+    /// Reads what another process wrote last; nothing where that cannot be read.
+    pub fn look(&self) -> Option<Map<String, Value>> {
+        serde_json::from_slice(&fs::read(self.path()).ok()?).ok()
     }
 
     fn set_aside(&self, path: &Path, reason: &str) {

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::paths::{key_of, path_of, prefixes, unescape};
 use super::route::Route;
-use super::store::Store;
+use super::store::{Stamp, Store};
 
 /// The routes at one moment.
 #[derive(Debug, Clone, Default)]
@@ -84,10 +85,11 @@ impl Routes {
 
 /// A change that could not be made, and was not.
 #[derive(Debug, thiserror::Error)]
-#[error("could not write `{path}`")]
-pub struct ChangeError {
-    path: String,
-    source: io::Error,
+pub enum ChangeError {
+    #[error("could not write `{path}`")]
+    Write { path: String, source: io::Error },
+    #[error("another process takes over")]
+    Frozen,
 }
 
 /// The routes, kept on disk.
@@ -95,7 +97,11 @@ pub struct ChangeError {
 pub struct Table {
     routes: ArcSwap<Routes>,
     /// Held while a change is written and made.
-    changing: Mutex<()>,
+    changing: tokio::sync::Mutex<()>,
+    /// Whether another process is to change the routes, or does so.
+    frozen: AtomicBool,
+    /// The file whose routes these are, once another process changes it.
+    follows: Mutex<Option<Stamp>>,
     store: Store,
     rules: Rules,
 }
@@ -103,26 +109,12 @@ pub struct Table {
 impl Table {
     /// The table as it was when it was last changed. Never fails: what cannot be used is left out with a warning.
     pub fn load(store: Store, rules: Rules) -> Self {
-        let mut by_key = BTreeMap::new();
-        for (prefix, data) in store.read() {
-            let data = if let Value::Object(data) = data {
-                data
-            } else {
-                Map::new()
-            };
-            match Route::new(data, true) {
-                Ok(route) => {
-                    by_key.insert(key_of(&prefix).into_bytes(), Arc::new(route));
-                }
-                Err(error) => log::warn!(
-                    "left out route `{prefix}` of `{}`: {error}",
-                    store.path().display()
-                ),
-            }
-        }
+        let routes = read_routes(store.read(), &store, &Routes::default());
         Self {
-            routes: ArcSwap::from_pointee(Routes::new(by_key)),
-            changing: Mutex::new(()),
+            routes: ArcSwap::from_pointee(routes),
+            changing: tokio::sync::Mutex::default(),
+            frozen: AtomicBool::new(false),
+            follows: Mutex::default(),
             store,
             rules,
         }
@@ -144,7 +136,7 @@ impl Table {
     /// # Errors
     /// The routes could not be written; nothing was changed.
     pub async fn add(&self, prefix: &str, route: Route) -> Result<(), ChangeError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.begin_change().await?;
         let now = self.current();
         if let Some(there) = now.get(prefix).filter(|there| there.same_data(&route)) {
             there.touch();
@@ -160,7 +152,7 @@ impl Table {
     /// # Errors
     /// The routes could not be written; nothing was changed.
     pub async fn remove(&self, prefix: &str) -> Result<bool, ChangeError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.begin_change().await?;
         let mut by_key = self.current().by_key.clone();
         if by_key.remove(key_of(prefix).as_bytes()).is_none() {
             return Ok(false);
@@ -168,12 +160,58 @@ impl Table {
         self.replace(Routes::new(by_key)).await.map(|()| true)
     }
 
+    async fn begin_change(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, ChangeError> {
+        let changing = self.changing.lock().await;
+        if self.is_frozen() {
+            return Err(ChangeError::Frozen);
+        }
+        Ok(changing)
+    }
+
+    /// Refuses all changes from now on, and writes when each route was last used: another process is about to read that.
+    ///
+    /// # Errors
+    /// The routes could not be written: what the other one reads is as it was at the last change.
+    pub async fn freeze(&self) -> Result<(), ChangeError> {
+        let _changing = self.changing.lock().await;
+        self.frozen.store(true, Ordering::Release);
+        self.write_now().await
+    }
+
+    /// Allows changes again.
+    pub fn thaw(&self) {
+        self.frozen.store(false, Ordering::Release);
+    }
+
+    /// Whether changes are refused.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Acquire)
+    }
+
+    /// Takes what another process has changed since, if these routes are its own by now. Costs a look at the file.
+    pub fn follow(&self) {
+        let stamp = self.store.stamp();
+        let mut follows = self.follows.lock();
+        if stamp.is_none() || *follows == stamp {
+            return;
+        }
+        if let Some(routes) = self.store.look() {
+            *follows = stamp;
+            let routes = read_routes(routes, &self.store, &self.current());
+            self.routes.store(Arc::new(routes));
+        }
+    }
+
     /// Writes when each route was last used.
     ///
     /// # Errors
     /// The routes could not be written.
     pub async fn save(&self) -> Result<(), ChangeError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.begin_change().await?;
+        self.write_now().await
+    }
+
+    async fn write_now(&self) -> Result<(), ChangeError> {
         let now = self.current();
         if now.is_empty() {
             return Ok(());
@@ -193,11 +231,35 @@ impl Table {
             .await
             .map_err(io::Error::other)
             .flatten();
-        written.map_err(|source| ChangeError {
+        written.map_err(|source| ChangeError::Write {
             path: self.store.path().display().to_string(),
             source,
         })
     }
+}
+
+/// The routes of a file. Those that are among `known`, the same in every respect, stay what they are there.
+fn read_routes(file: Map<String, Value>, store: &Store, known: &Routes) -> Routes {
+    let mut by_key = BTreeMap::new();
+    for (prefix, data) in file {
+        let data = if let Value::Object(data) = data {
+            data
+        } else {
+            Map::new()
+        };
+        match Route::new(data, true) {
+            Ok(route) => {
+                let there = known.get(&prefix).filter(|there| there.same_data(&route));
+                let route = there.cloned().unwrap_or_else(|| Arc::new(route));
+                by_key.insert(key_of(&prefix).into_bytes(), route);
+            }
+            Err(error) => log::warn!(
+                "left out route `{prefix}` of `{}`: {error}",
+                store.path().display()
+            ),
+        }
+    }
+    Routes::new(by_key)
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ use crate::routes::Table;
 pub struct Worker {
     /// Each connection holds a receiver: they hear of the end by it, and are counted by it.
     phase: watch::Sender<Phase>,
+    /// Each connection whose protocol was changed, as to WebSocket, holds a receiver instead.
+    relays: watch::Sender<()>,
     accepted: mpsc::UnboundedSender<(std::net::TcpStream, SocketAddr)>,
 }
 
@@ -30,12 +32,17 @@ impl Worker {
     pub fn start(number: usize, table: Arc<Table>) -> Result<Self, Error> {
         let runtime = new_runtime()?;
         let (phase, told) = watch::channel(Phase::Serving);
+        let (relays, relayed) = watch::channel(());
         let (accepted, incoming) = mpsc::unbounded_channel();
         let thread = thread::Builder::new().name(format!("proxy-{number}"));
         thread
-            .spawn(move || runtime.block_on(work(table, incoming, told)))
+            .spawn(move || runtime.block_on(work(table, incoming, told, relayed)))
             .map_err(|source| Error::Runtime { source })?;
-        Ok(Self { phase, accepted })
+        Ok(Self {
+            phase,
+            relays,
+            accepted,
+        })
     }
 
     /// Serves one more connection.
@@ -48,9 +55,10 @@ impl Worker {
         }
     }
 
-    /// Gives it no further connection; gives what those that it has are told by.
-    pub fn retire(self) -> watch::Sender<Phase> {
-        self.phase
+    /// Gives it no further connection; gives what those that it has are told by, and what those hold that changed their
+    /// protocol.
+    pub fn retire(self) -> (watch::Sender<Phase>, watch::Sender<()>) {
+        (self.phase, self.relays)
     }
 }
 
@@ -67,8 +75,9 @@ async fn work(
     table: Arc<Table>,
     mut incoming: mpsc::UnboundedReceiver<(std::net::TcpStream, SocketAddr)>,
     phase: watch::Receiver<Phase>,
+    relays: watch::Receiver<()>,
 ) {
-    let forward = Arc::new(Forward::new(table));
+    let forward = Arc::new(Forward::new(table, relays));
     tokio::spawn(forward.keep_tidy());
     while let Some((stream, address)) = incoming.recv().await {
         let forward = forward.clone();
@@ -83,6 +92,6 @@ async fn work(
             Err(error) => log::warn!("could not serve a connection: {error}"),
         }
     }
-    drop(phase);
+    drop((forward, phase));
     pending().await
 }

@@ -19,5 +19,6 @@ mod persistence;
 mod starting;
 mod streaming;
 mod strictness;
+mod takeover;
 mod waiting;
 mod websocket;

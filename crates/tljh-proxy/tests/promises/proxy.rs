@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -48,11 +48,7 @@ impl Proxy {
     fn start_as(folder: TempDir, more: Value, change: impl FnOnce(&mut Command)) -> Self {
         let (port, api_port) = (free_port(), free_port());
         let mut command = command(&folder, port, api_port);
-        let settings = folder.path().join("proxy.json");
-        let mut text: Value = serde_json::from_slice(&std::fs::read(&settings).unwrap()).unwrap();
-        let more = more.as_object().unwrap().clone();
-        text.as_object_mut().unwrap().extend(more);
-        std::fs::write(&settings, text.to_string()).unwrap();
+        set(&folder, more);
         change(&mut command);
         let child = command
             .stdout(Stdio::null())
@@ -67,18 +63,85 @@ impl Proxy {
             child,
             log: Arc::default(),
         };
-        let lines = BufReader::new(proxy.child.stderr.take().unwrap()).lines();
-        let log = proxy.log.clone();
-        std::thread::spawn(move || {
-            lines
-                .map_while(Result::ok)
-                .for_each(|line| *log.lock().unwrap() += &(line + "\n"))
-        });
+        let said = proxy.child.stderr.take().unwrap();
+        proxy.listen_to(said);
         until("the proxy serves", || {
             proxy.log().contains("serving on").then_some(())
         });
         proxy.idle = proxy.descriptors();
         proxy
+    }
+
+    /// Keeps what a process says.
+    fn listen_to(&self, said: ChildStderr) {
+        let lines = BufReader::new(said).lines();
+        let log = self.log.clone();
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .for_each(|line| *log.lock().unwrap() += &(line + "\n"))
+        });
+    }
+
+    /// Changes settings in the file; nobody reads it yet.
+    pub fn set(&self, more: Value) {
+        set(&self.folder, more);
+    }
+
+    /// Runs root's part, as systemd does before each start and reload.
+    pub fn listen(&self) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_tljh-proxy"))
+            .env_clear()
+            .arg("listen")
+            .arg("--settings")
+            .arg(self.folder.path().join("proxy.json"))
+            .arg("--token-file")
+            .arg(self.folder.path().join("token"))
+            .arg("--runtime-dir")
+            .arg(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    /// Has a new process take over, and gives its number.
+    pub fn reload(&self) -> i32 {
+        let before = self.processes();
+        let mut reload = Command::new(env!("CARGO_BIN_EXE_tljh-proxy"))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .arg("reload")
+            .arg("--state-dir")
+            .arg(self.folder.path().join("state"))
+            .arg("--runtime-dir")
+            .arg(self.folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.listen_to(reload.stderr.take().unwrap());
+        assert!(reload.wait().unwrap().success(), "{}", self.log());
+        let new = self.processes();
+        let new = new.into_iter().find(|process| !before.contains(process));
+        new.expect("a new process")
+    }
+
+    /// The processes that serve from this folder: the first one, and those that took over since.
+    pub fn processes(&self) -> Vec<i32> {
+        let folder = self.folder.path().to_str().unwrap();
+        let all = procfs::process::all_processes().unwrap().flatten();
+        let ours = all.filter(|process| {
+            let words = process.cmdline().unwrap_or_default();
+            words
+                .first()
+                .is_some_and(|word| word.ends_with("tljh-proxy"))
+                && words.iter().any(|word| word == "run")
+                && words.iter().any(|word| word.starts_with(folder))
+        });
+        ours.map(|process| process.pid).collect()
+    }
+
+    /// The first process.
+    pub fn first(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
     }
 
     /// Starts again with the same state after whatever ended it.
@@ -171,7 +234,21 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for process in self.processes() {
+            let _ = Command::new("kill")
+                .args(["-KILL", &process.to_string()])
+                .status();
+        }
     }
+}
+
+/// Changes settings in the file.
+fn set(folder: &TempDir, more: Value) {
+    let path = folder.path().join("proxy.json");
+    let mut text: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let more = more.as_object().unwrap().clone();
+    text.as_object_mut().unwrap().extend(more);
+    std::fs::write(&path, text.to_string()).unwrap();
 }
 
 /// The command that starts the proxy with settings written into `folder`.
@@ -190,6 +267,7 @@ pub fn command(folder: &TempDir, port: u16, api_port: u16) -> Command {
         .arg("--token-file")
         .arg(token);
     command.arg("--state-dir").arg(folder.path().join("state"));
+    command.arg("--runtime-dir").arg(folder.path());
     command
 }
 

@@ -11,7 +11,7 @@ use crate::client::Connection;
 use crate::proxy::{DEADLINE, Proxy, until};
 
 /// A server that sends every message back, and its close code too.
-fn echo_server() -> u16 {
+pub fn echo_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -29,7 +29,7 @@ fn echo_server() -> u16 {
     port
 }
 
-fn open(proxy: &Proxy, path: &str) -> WebSocket<TcpStream> {
+pub fn open(proxy: &Proxy, path: &str) -> WebSocket<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let (socket, answer) = tungstenite::client(format!("ws://hub.test{path}"), stream).unwrap();

@@ -31,7 +31,7 @@ pub fn begin(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), Hub
         systemd.reload_manager()?;
         // Refused only for units that an administrator masked, which is their wish.
         for unit in [PROXY, HUB] {
-            if let Err(error) = systemd.begin_restart(unit) {
+            if let Err(error) = systemd.begin_renewal(unit) {
                 log::warn!("{error}");
             }
         }

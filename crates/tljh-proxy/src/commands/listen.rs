@@ -1,0 +1,34 @@
+//! `tljh-proxy listen`
+
+use std::io;
+
+use crate::cli::ListenOptions;
+use crate::error::Error;
+use crate::handover::{Held, Name, addresses, held_by_manager, keep, offer};
+use crate::settings::{Settings, compose};
+
+/// Opens what is not open yet, and gives all of it to systemd and to the running proxy, if there is one.
+pub fn run(options: &ListenOptions) -> Result<(), Error> {
+    let text = compose(&options.settings, &options.token_file)?;
+    let settings = Settings::parse(&text)?;
+    let runtime_dir = options.runtime_dir.as_deref();
+    let ask = |source: io::Error| Error::Ask { source };
+    let mut open = held_by_manager();
+    if let Some(folder) = runtime_dir {
+        open.extend(addresses(folder).map_err(ask)?);
+    }
+
+    let mut new = Held::default();
+    new.insert_settings(&text)
+        .map_err(|source| Error::HoldSettings { source })?;
+    let mut wanted = vec![Name::Settings];
+    for (name, address) in settings.sockets()? {
+        wanted.push(name);
+        // Should it be open for somebody else, `run` finds that it was not given the socket, and says who has it.
+        if !open.iter().any(|bound| address.fits(*bound)) {
+            new.insert(name, address.bind()?);
+        }
+    }
+    keep(&new, &wanted).map_err(|source| Error::Keep { source })?;
+    runtime_dir.map_or(Ok(()), |folder| offer(folder, &new, &wanted).map_err(ask))
+}
