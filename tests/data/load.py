@@ -5,7 +5,6 @@
 """
 
 import asyncio
-import hashlib
 import json
 import sys
 
@@ -13,9 +12,8 @@ import tornado.httpclient
 import tornado.web
 import tornado.websocket
 
-CHUNK = bytes(range(256)) * 256
-CHUNKS = 4000
-# Slow enough to be under way for as long as the rest takes.
+PATTERN = bytes(range(256))
+CHUNK = PATTERN * 256
 PAUSE = 0.005
 
 
@@ -25,12 +23,29 @@ class Small(tornado.web.RequestHandler):
 
 
 class Download(tornado.web.RequestHandler):
+    """Goes on until it is told to finish, and knows then how much it was."""
+
+    finish_it = asyncio.Event()
+    sent = 0
+
     async def get(self):
-        self.set_header("Content-Length", str(CHUNKS * len(CHUNK)))
-        for _ in range(CHUNKS):
+        while not self.finish_it.is_set():
             self.write(CHUNK)
             await self.flush()
+            Download.sent += len(CHUNK)
             await asyncio.sleep(PAUSE)
+
+
+class Finish(tornado.web.RequestHandler):
+    def get(self):
+        Download.finish_it.set()
+
+
+class Sent(tornado.web.RequestHandler):
+    def get(self):
+        self.finish(str(Download.sent))
+        Download.finish_it.clear()
+        Download.sent = 0
 
 
 class Echo(tornado.websocket.WebSocketHandler):
@@ -39,7 +54,10 @@ class Echo(tornado.websocket.WebSocketHandler):
 
 
 async def serve(port):
-    handlers = [(r"/load/echo", Echo), (r"/load/download", Download), (r"/load/.*", Small)]
+    handlers = [
+        (r"/load/echo", Echo), (r"/load/download", Download), (r"/load/finish", Finish),
+        (r"/load/sent", Sent), (r"/load/.*", Small),
+    ]
     tornado.web.Application(handlers).listen(int(port), "127.0.0.1")
     await asyncio.Event().wait()
 
@@ -67,18 +85,19 @@ async def converse(url, counts, over, ready):
     socket.close()
 
 
-async def download(url):
-    digest, length = hashlib.sha256(), 0
+async def download(client, url):
+    """Whether every byte is the one that belongs to its place, up to the last one that was sent."""
+    length, right = 0, True
 
     def take(chunk):
-        nonlocal length
-        digest.update(chunk)
+        nonlocal length, right
+        begin = length % len(PATTERN)
+        right &= chunk == (PATTERN * (len(chunk) // len(PATTERN) + 2))[begin:begin + len(chunk)]
         length += len(chunk)
 
-    client = tornado.httpclient.AsyncHTTPClient(max_body_size=1 << 40)
     await client.fetch(f"{url}/load/download", streaming_callback=take, request_timeout=600)
-    whole = hashlib.sha256(CHUNK * CHUNKS)
-    return digest.digest() == whole.digest() and length == CHUNKS * len(CHUNK)
+    sent = await client.fetch(f"{url}/load/sent")
+    return right and length == int(sent.body) > 0
 
 
 async def press(url, sockets):
@@ -88,11 +107,13 @@ async def press(url, sockets):
     ]
     for _ in conversations:
         await ready.acquire()
-    loaded = asyncio.create_task(download(url))
+    client = tornado.httpclient.AsyncHTTPClient(max_body_size=1 << 40)
+    loaded = asyncio.create_task(download(client, url))
     print("pressing", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     still_under_way = not loaded.done()
     over.set()
+    await client.fetch(f"{url}/load/finish")
     await asyncio.gather(*conversations)
     print(json.dumps({
         "messages": counts.messages, "wrong": counts.wrong, "closed": counts.closed,
