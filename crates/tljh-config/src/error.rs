@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use tljh_machine::CommandError;
 use tljh_machine::files::FileError;
@@ -158,6 +159,25 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The lock of those who apply a configuration cannot be used.
+    #[error("could not lock `{}`", path.display())]
+    Turn {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another program has been applying a configuration for too long.
+    #[error("{holder} has been applying a configuration for {} seconds; nothing is applied", waited.as_secs())]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+        /// How long this one waited.
+        waited: Duration,
+        /// The other program.
+        holder: String,
+    },
     /// A unit could not be reloaded or restarted.
     #[error("could not reload `{unit}`{}", log_of(journal))]
     Renew {
@@ -281,6 +301,10 @@ impl Hinted for Error {
             Self::Deep(_) => Some("run `sudo apt install --reinstall tljh-hub`".to_string()),
             Self::RolledBack { cause, .. } => cause.hint(),
             Self::RollbackFailed { rollback, .. } => rollback.hint(),
+            Self::Busy { path, .. } => Some(format!(
+                "see which program it is: `sudo fuser -v {}`",
+                path.display()
+            )),
             Self::NoVersion { .. } | Self::NothingEarlier => {
                 Some("see which there are: `sudo tljh-config history`".to_string())
             }
@@ -311,6 +335,7 @@ impl Hinted for Error {
             | Self::Discarded { .. }
             | Self::Script { .. }
             | Self::Print(_)
+            | Self::Turn { .. }
             | Self::Docs(_) => None,
         }
     }

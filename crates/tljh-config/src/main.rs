@@ -10,6 +10,7 @@ mod commands;
 mod completion;
 mod difference;
 mod error;
+mod turn;
 
 use std::process::ExitCode;
 

@@ -100,6 +100,12 @@ impl Paths {
         self.at("var/lib/tljh/config-history")
     }
 
+    /// Held by the one `tljh-config` that applies a configuration. In the state, for `/run/tljh` goes when the
+    /// hub is stopped, and two files of one name would be two locks.
+    pub fn reload_lock(&self) -> PathBuf {
+        self.at("var/lib/tljh/reload.lock")
+    }
+
     /// The text of the configuration that the hub was started with.
     pub fn running_configuration(&self) -> PathBuf {
         self.at("run/tljh/config.yaml")

@@ -21,6 +21,7 @@ mod held;
 mod holder;
 
 pub use held::Held;
+pub use holder::holder_of;
 
 /// How long an edit waits for another one.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -168,7 +169,7 @@ impl Store {
                 return Err(StoreError::Locked {
                     path,
                     waited: self.deadline,
-                    holder: holder::holder_of(&file),
+                    holder: holder_of(&file),
                 });
             }
             std::thread::sleep(LOCK_POLL);

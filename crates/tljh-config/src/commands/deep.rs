@@ -8,7 +8,7 @@ use tljh_terminal::Secret;
 use crate::error::Error;
 
 /// Python imports every authenticator; a cold, small machine takes its time.
-const DEADLINE: std::time::Duration = std::time::Duration::from_secs(90);
+pub const DEADLINE: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// Something that the hub cannot use, or perhaps cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -16,6 +16,7 @@ use super::inspect::{inspect, refuse_errors};
 use super::{Target, print, require_root};
 use crate::cli::Component;
 use crate::error::Error;
+use crate::turn::Turn;
 
 const JOURNAL_LINES: usize = 20;
 
@@ -27,33 +28,49 @@ pub fn run(
     timeout: u64,
     rollback: bool,
 ) -> Result<(), Error> {
-    let store = target.store()?;
-    let text = store.read_text()?;
-    let inspection = inspect(&text);
-    refuse_errors(&store.path().display().to_string(), &inspection)?;
-    let settings = Settings::parse(&text)?;
+    read(target)?;
+    require_root()?;
+    let reload = Reload::new(&SystemRunner, timeout);
+    let turn = Turn::take(&reload.paths, timeout)?;
+    // Only now: what had its turn before may have changed the file.
+    let (text, settings) = read(target)?;
     for unknown in &settings.unknown {
         log::warn!("{unknown}; only a plugin can use it");
     }
     if component == Component::Proxy && settings.https.enabled {
         warn_if_unused("https.enabled");
     }
-    require_root()?;
-    let reload = Reload::new(&SystemRunner, timeout);
+    if component == Component::Hub && reload.was_applied(&turn, &settings, &text) {
+        log::info!("the hub was restarted with this configuration meanwhile");
+        return done(component);
+    }
     // What the hub runs on, its Python has loaded; snippets do not concern the proxy.
     if component == Component::Hub || !reload.runs_on(&text) {
         refuse_what_python_cannot_load(&SystemRunner, &text)?;
     }
     match reload.apply(component, &settings, &text) {
-        Ok(()) => print(match component {
-            Component::Hub => "Hub reload with new configuration complete\n",
-            Component::Proxy => "Proxy reload with new configuration complete\n",
-        }),
+        Ok(()) => done(component),
         Err(error) if rollback && !target.own_path => {
             Err(reload.roll_back(target, component, &text, error))
         }
         Err(error) => Err(error),
     }
+}
+
+/// The file's text and its settings, if they can be used.
+fn read(target: &Target) -> Result<(String, Settings), Error> {
+    let store = target.store()?;
+    let text = store.read_text()?;
+    refuse_errors(&store.path().display().to_string(), &inspect(&text))?;
+    let settings = Settings::parse(&text)?;
+    Ok((text, settings))
+}
+
+fn done(component: Component) -> Result<(), Error> {
+    print(match component {
+        Component::Hub => "Hub reload with new configuration complete\n",
+        Component::Proxy => "Proxy reload with new configuration complete\n",
+    })
 }
 
 fn refuse_what_python_cannot_load(runner: &dyn Runner, text: &str) -> Result<(), Error> {
@@ -147,6 +164,16 @@ impl<'a> Reload<'a> {
         }
     }
 
+    /// Whether another one, while this one waited, started a hub that answers with this text. Such a hub has read
+    /// the snippets after this command was typed.
+    fn was_applied(&self, turn: &Turn, settings: &Settings, text: &str) -> bool {
+        let started = self.paths.running_configuration().metadata();
+        let started = started.and_then(|metadata| metadata.modified());
+        turn.waited()
+            && started.is_ok_and(|started| started > turn.asked())
+            && self.answers(Component::Hub, settings, text)
+    }
+
     /// Whether the hub was started with this text.
     fn runs_on(&self, text: &str) -> bool {
         let running = Running::read(&self.paths).ok().flatten();
@@ -206,8 +233,11 @@ impl<'a> Reload<'a> {
             "going back to configuration {}, the last one that worked",
             version.number
         );
-        let aside = target.set_aside(failed, "failed")?;
-        target.store.hold()?.replace(&version.text)?;
+        // A change that was written meanwhile is set aside with the text that failed.
+        let held = target.store.hold()?;
+        let aside = target.set_aside(&target.store.read_text()?, "failed")?;
+        held.replace(&version.text)?;
+        drop(held);
         self.apply_text(component, &version.text)?;
         Ok(Some((version.number, aside)))
     }

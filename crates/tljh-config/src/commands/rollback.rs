@@ -11,13 +11,20 @@ use super::{Target, print, require_root};
 use crate::cli::Component;
 use crate::difference;
 use crate::error::Error;
+use crate::turn::Turn;
 
 /// Puts a configuration that worked in the place of the file's, and applies it.
 pub fn run(target: &Target, number: Option<u64>, timeout: u64) -> Result<(), Error> {
     let store = target.store()?;
     require_root()?;
+    let paths = Paths::default();
+    let turn = match target.dry_run {
+        true => None,
+        false => Some(Turn::take(&paths, timeout)?),
+    };
+    let held = store.hold()?;
     let current = store.read_text()?;
-    let versions = History::new(&Paths::default()).versions()?;
+    let versions = History::new(&paths).versions()?;
     let version = choose(&versions, number, &current)?;
     if target.dry_run {
         let (now, then) = (Document::parse(&current)?, Document::parse(&version.text)?);
@@ -32,7 +39,7 @@ pub fn run(target: &Target, number: Option<u64>, timeout: u64) -> Result<(), Err
         );
     } else {
         let aside = target.set_aside(&current, "before-rollback")?;
-        store.hold()?.replace(&version.text)?;
+        held.replace(&version.text)?;
         log::info!(
             "`{}` is now configuration {}; what it was is in `{}`",
             store.path().display(),
@@ -40,11 +47,14 @@ pub fn run(target: &Target, number: Option<u64>, timeout: u64) -> Result<(), Err
             aside.display()
         );
     }
+    // Others may change the file while the services restart, but not apply it.
+    drop(held);
     let reload = Reload::new(&SystemRunner, timeout);
     if !same_addresses(&current, &version.text) {
         reload.apply_text(Component::Proxy, &version.text)?;
     }
     reload.apply_text(Component::Hub, &version.text)?;
+    drop(turn);
     print("Rollback complete\n")
 }
 

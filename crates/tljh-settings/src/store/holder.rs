@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 /// The name and the number of the process that holds a lock on `file`, where the kernel tells.
 ///
 /// Its arguments are left out: they may be secrets.
-pub(super) fn holder_of(file: &File) -> Option<String> {
+pub fn holder_of(file: &File) -> Option<String> {
     let inode = file.metadata().ok()?.ino();
     let locks = procfs::locks().ok()?;
     // Some kernels show another device number in this list than stat(2) does, so the inode decides.

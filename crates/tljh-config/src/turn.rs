@@ -1,0 +1,150 @@
+//! One after the other: who applies a configuration has the machine's services to themselves.
+//!
+//! A reload that restarts the hub while another one waits for it would make that one fail, and its rollback
+//! would take away what this one has just applied. The lock is an flock, so a killed holder releases it.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use tljh_machine::{Paths, files};
+use tljh_settings::store::holder_of;
+
+use crate::commands::deep;
+use crate::error::Error;
+
+const PAUSE: Duration = Duration::from_millis(50);
+/// A shorter wait is not worth a word.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// The right to apply a configuration, until it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _lock: Flock<File>,
+    asked: SystemTime,
+    waited: bool,
+}
+
+impl Turn {
+    /// Waits for its turn as long as one that has begun with the same time-out, `seconds`, may need: a check, and
+    /// for the configuration and for its rollback a restart and a wait.
+    ///
+    /// # Errors
+    /// The lock cannot be opened, or another program keeps it.
+    pub fn take(paths: &Paths, seconds: u64) -> Result<Self, Error> {
+        files::ensure_folder(&paths.state(), 0o700)?;
+        let deadline = deep::DEADLINE + Duration::from_secs(seconds.saturating_mul(4));
+        Self::take_within(&paths.reload_lock(), deadline)
+    }
+
+    fn take_within(path: &Path, deadline: Duration) -> Result<Self, Error> {
+        let failed = |source| Error::Turn {
+            path: path.to_path_buf(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        let (began, asked) = (Instant::now(), SystemTime::now());
+        let (mut waited, mut told) = (false, false);
+        loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => {
+                    return Ok(Self {
+                        _lock: lock,
+                        asked,
+                        waited,
+                    });
+                }
+                Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
+                Err((_, error)) => return Err(failed(error.into())),
+            };
+            waited = true;
+            let holder = || holder_of(&file).unwrap_or_else(|| "another program".to_string());
+            if began.elapsed() >= deadline {
+                return Err(Error::Busy {
+                    path: path.to_path_buf(),
+                    waited: deadline,
+                    holder: holder(),
+                });
+            }
+            if !told && began.elapsed() >= SILENCE {
+                told = true;
+                log::info!(
+                    "{} is applying a configuration; waiting until it is done ...",
+                    holder()
+                );
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Whether it came after another one's.
+    pub fn waited(&self) -> bool {
+        self.waited
+    }
+
+    /// When it was asked for.
+    pub fn asked(&self) -> SystemTime {
+        self.asked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn who_comes_second_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = Turn::take_within(&path, Duration::ZERO).unwrap();
+        assert!(!first.waited());
+        let second = std::thread::spawn({
+            let path = path.clone();
+            move || Turn::take_within(&path, Duration::from_secs(30)).unwrap()
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!second.is_finished());
+        drop(first);
+        assert!(second.join().unwrap().waited());
+    }
+
+    #[test]
+    fn who_waits_in_vain_hears_who_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let _first = Turn::take_within(&path, Duration::ZERO).unwrap();
+        let refused = Turn::take_within(&path, Duration::ZERO).unwrap_err();
+        let process = format!("(process {})", std::process::id());
+        assert!(refused.to_string().contains(&process), "{refused}");
+    }
+
+    #[test]
+    fn a_killed_holder_releases_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let mut holder = Command::new("flock")
+            .args(["--no-fork", &path.display().to_string()])
+            .args(["sh", "-c", "echo held; exec sleep 60"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut printed = std::io::BufReader::new(holder.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut printed, &mut line).unwrap();
+        assert!(Turn::take_within(&path, Duration::ZERO).is_err());
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        Turn::take_within(&path, Duration::from_secs(10)).unwrap();
+    }
+}
