@@ -1,11 +1,11 @@
 # The hub's configuration: what tljh-hub rendered, then plugins, then snippets, the administrator's last.
 
-import glob
 import json
 import os
 
 from tljh.first_admin import forget_initial_password
 from tljh.hooks import plugin_manager
+from tljh.snippets import SnippetError, load_snippets, start_over
 
 c = get_config()  # noqa: F821 - traitlets provides it
 
@@ -20,9 +20,15 @@ c.Authenticator.post_auth_hook = forget_initial_password(settings["initial_admin
 
 plugin_manager().hook.tljh_custom_jupyterhub_config(c=c)
 
-for folder in settings["snippets"]:
-    for snippet in sorted(glob.glob(os.path.join(glob.escape(folder), "*.py"))):
-        load_subconfig(snippet)  # noqa: F821 - traitlets provides it
+*vendors, administrators = settings["snippets"]
+for folder in vendors:
+    load_snippets(folder, load_subconfig)  # noqa: F821 - traitlets provides it
+try:
+    load_snippets(administrators, load_subconfig)  # noqa: F821 - traitlets provides it
+except SnippetError as error:
+    # Returns where there is nothing to go back to: a snippet may be what keeps people out, so none is left out.
+    start_over(error)
+    raise
 
 # A role for a service that a snippet took away would keep the hub from starting.
 services = {service.get("name") for service in c.JupyterHub.services}

@@ -30,7 +30,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start JupyterHub with the settings of /etc/tljh/config.yaml; for jupyterhub.service
-    Run,
+    Run(Run),
     /// Wait until the hub answers, and remember its configuration as one that works; for jupyterhub.service
     #[command(hide = true)]
     Confirm {
@@ -60,6 +60,17 @@ pub enum Command {
         /// Where to
         folder: PathBuf,
     },
+}
+
+/// `tljh-hub run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// A snippet that the hub has just failed to load: start with what worked last
+    #[arg(long, hide = true, value_name = "FILE", requires = "reason")]
+    pub refused: Option<PathBuf>,
+    /// What is wrong with it
+    #[arg(long, hide = true, value_name = "TEXT", requires = "refused")]
+    pub reason: Option<String>,
 }
 
 /// `tljh-hub account`.

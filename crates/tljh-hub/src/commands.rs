@@ -19,7 +19,7 @@ use crate::error::HubError;
 pub fn run(command: Command) -> Result<(), HubError> {
     let paths = Paths::default();
     match command {
-        Command::Run => run::run(&paths),
+        Command::Run(arguments) => run::run(&paths, arguments),
         Command::Confirm { hub } => confirm::run(&paths, hub),
         Command::CheckTraits => check_traits::run(&paths),
         Command::Account(Account::Ensure(arguments)) => account::ensure(&paths, &arguments),

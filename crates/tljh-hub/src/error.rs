@@ -67,6 +67,17 @@ pub enum HubError {
     /// The user environment could not be made.
     #[error("the user environment `/opt/tljh/user` could not be made")]
     UserEnvironment(#[source] CommandError),
+    /// A snippet fails, and there is nothing that worked before.
+    #[error(
+        "the hub does not start without the snippet `{}`, which may restrict who logs in, and nothing that worked before can take its place: {reason}",
+        file.display()
+    )]
+    Snippet {
+        /// The snippet.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The first configuration could not be rendered.
     #[error("could not write the first configuration")]
     Template(#[from] Box<handlebars::RenderError>),
@@ -88,6 +99,9 @@ impl Hinted for HubError {
             Self::Registry(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Exec { .. } => Some("run `sudo apt install --reinstall tljh-hub`".into()),
+            Self::Snippet { file, .. } => {
+                Some(format!("correct it, or move it away: `{}`", file.display()))
+            }
             Self::UserEnvironment(_) => {
                 Some("when that is mended, run `sudo dpkg --configure -a`".into())
             }

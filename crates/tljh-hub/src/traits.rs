@@ -1,5 +1,7 @@
 //! From settings to JupyterHub's traits, as JSON that its configuration file loads.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 use tljh_machine::Paths;
 use tljh_machine::services::{HUB_PORT, LOOPBACK, PROXY_API_PORT};
@@ -11,9 +13,14 @@ const TEMPLATES: &str = "/usr/share/tljh/templates";
 /// Snippets of packages, loaded before the administrator's.
 const VENDOR_SNIPPETS: &str = "/usr/share/tljh/jupyterhub_config.d";
 
-/// What `jupyterhub_config.py` loads: `traits` by class, folders of snippets in order, and the file that
-/// the first login removes. It holds secrets.
-pub fn render_traits(settings: &Settings, paths: &Paths, proxy_token: &Secret) -> Value {
+/// What `jupyterhub_config.py` loads: `traits` by class, folders of snippets in order, the administrator's
+/// being the last, and the file that the first login removes. It holds secrets.
+pub fn render_traits(
+    settings: &Settings,
+    paths: &Paths,
+    snippets: &Path,
+    proxy_token: &Secret,
+) -> Value {
     let mut classes = Map::new();
     // Traits of the configuration go in first, so that they cannot undo what the services rely on.
     for (class, traits) in &settings.auth.classes {
@@ -41,7 +48,7 @@ pub fn render_traits(settings: &Settings, paths: &Paths, proxy_token: &Secret) -
     }
     json!({
         "traits": classes,
-        "snippets": [VENDOR_SNIPPETS, paths.hub_snippets()],
+        "snippets": [Path::new(VENDOR_SNIPPETS), snippets],
         "initial_admin_password": paths.initial_admin_password(),
     })
 }
@@ -150,7 +157,9 @@ mod tests {
 
     fn rendered(text: &str) -> Value {
         let settings = Settings::parse(text).unwrap();
-        render_traits(&settings, &Paths::default(), &Secret::new("t0ken"))["traits"].take()
+        let paths = Paths::default();
+        let token = Secret::new("t0ken");
+        render_traits(&settings, &paths, &paths.hub_snippets(), &token)["traits"].take()
     }
 
     #[test]

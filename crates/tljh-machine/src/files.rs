@@ -133,6 +133,19 @@ pub fn ensure_absent(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Removes a folder with all that is in it; absent is fine, and links are not followed.
+///
+/// # Errors
+/// It exists and cannot be removed.
+pub fn ensure_tree_absent(path: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(failed("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a text file; `None` where there is none.
 ///
 /// # Errors

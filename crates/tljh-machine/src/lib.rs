@@ -16,6 +16,7 @@ pub mod recorder;
 pub mod registry;
 pub mod running;
 pub mod services;
+pub mod snippets;
 pub mod systemd;
 mod wait;
 

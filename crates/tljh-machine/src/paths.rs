@@ -100,6 +100,16 @@ impl Paths {
         self.at("var/lib/tljh/config-history")
     }
 
+    /// The administrator's snippets with which the hub answered last, as JSON.
+    pub fn kept_snippets(&self) -> PathBuf {
+        self.at("var/lib/tljh/config-history/snippets.json")
+    }
+
+    /// The kept snippets, for a hub that cannot use the administrator's.
+    pub fn running_snippets(&self) -> PathBuf {
+        self.at("run/tljh/jupyterhub_config.d")
+    }
+
     /// Held by the one `tljh-config` that applies a configuration. In the state, for `/run/tljh` goes when the
     /// hub is stopped, and two files of one name would be two locks.
     pub fn reload_lock(&self) -> PathBuf {

@@ -1,5 +1,7 @@
 //! What the hub runs on: told by `tljh-hub run` before JupyterHub starts, read by those who wait for it.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -11,19 +13,25 @@ use crate::paths::Paths;
 pub struct Running {
     /// [`fingerprint`] of its text.
     pub fingerprint: String,
+    /// Fingerprint of the administrator's snippets.
+    pub snippets: String,
     /// Starts with it, one after the other, that ended before the hub answered.
     pub failures: u32,
     /// Why it is not the one in the file; `None` if it is.
     pub fallback: Option<Fallback>,
 }
 
-/// A hub on an older configuration.
+/// A hub on an older configuration, with the snippets of that time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fallback {
     /// Number of that configuration in the history.
     pub version: u64,
-    /// [`fingerprint`] of the file that is not used.
+    /// [`fingerprint`] of the configuration that is not used.
     pub refused: String,
+    /// Fingerprint of the snippets that are not used.
+    pub refused_snippets: String,
+    /// The file or folder that is to be corrected.
+    pub file: PathBuf,
     /// What is wrong with it, without values.
     pub reason: String,
 }

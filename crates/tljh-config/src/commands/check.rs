@@ -24,7 +24,7 @@ pub fn run(target: &Target, file: Option<&Path>, deep: bool, json: bool) -> Resu
     if deep && inspection.settings.is_some() {
         add_findings(&mut inspection, findings(&SystemRunner, &text)?);
     }
-    if deep && file.is_none() && !target.own_path {
+    if file.is_none() && !target.own_path {
         tell_fallback()?;
     }
     let found = &inspection.diagnostics;
@@ -57,13 +57,14 @@ pub fn run(target: &Target, file: Option<&Path>, deep: bool, json: bool) -> Resu
     }
 }
 
-/// Says if the hub runs on another configuration than the file.
+/// Says if the hub runs on another configuration, or on other snippets, than those in place.
 fn tell_fallback() -> Result<(), Error> {
     let running = Running::read(&Paths::default())?;
     if let Some(fallback) = running.and_then(|running| running.fallback) {
         log::warn!(
-            "the hub runs on configuration {}, the last one that worked, since it could not use the file: {}",
+            "the hub runs on configuration {}, the last one that worked, since it could not use the file `{}`: {}",
             fallback.version,
+            fallback.file.display(),
             fallback.reason
         );
     }

@@ -176,15 +176,22 @@ impl<'a> Reload<'a> {
 
     /// Whether the hub was started with this text.
     fn runs_on(&self, text: &str) -> bool {
+        self.running(text).is_some()
+    }
+
+    fn running(&self, text: &str) -> Option<Running> {
         let running = Running::read(&self.paths).ok().flatten();
-        running.is_some_and(|running| running.fingerprint == fingerprint(text))
+        running.filter(|running| running.fingerprint == fingerprint(text))
     }
 
     fn answers(&self, component: Component, settings: &Settings, text: &str) -> bool {
         match component {
             Component::Hub => {
                 let path = format!("{}hub/api", settings.base_url);
-                self.runs_on(text) && http::status("", self.hub_port, &path) == Some(200)
+                // The same text with other snippets is not what was to be applied.
+                let taken = |running: Running| running.fallback.is_none();
+                self.running(text).is_some_and(taken)
+                    && http::status("", self.hub_port, &path) == Some(200)
             }
             // Whatever the proxy answers, it is the proxy that answers.
             Component::Proxy => http::status(
@@ -327,6 +334,7 @@ mod tests {
                 files::ensure_folder(&paths.runtime(), 0o700).unwrap();
                 let running = Running {
                     fingerprint: fingerprint(self.1),
+                    snippets: String::new(),
                     failures: 1,
                     fallback: None,
                 };

@@ -15,6 +15,8 @@ from traitlets import TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import PyFileConfigLoader
 
+from tljh.snippets import SnippetError, snippets_of
+
 #: Groups of entry points whose classes a configuration may name, though another one is in use.
 ENTRY_POINTS = ("jupyterhub.authenticators", "jupyterhub.spawners", "jupyterhub.proxies")
 #: Traits of JupyterHub that choose a class, with the key of config.yaml that sets them.
@@ -65,22 +67,15 @@ def check(config_file, traits, problems):
 
 
 def compile_snippets(folders, problems):
-    """Whether every snippet is Python."""
+    """Whether every snippet is Python; all that are not are found at once."""
     found = len(problems.found)
     for folder in folders:
-        for name in sorted(os.listdir(folder) if os.path.isdir(folder) else []):
-            path = os.path.join(folder, name)
-            if not name.endswith(".py"):
-                continue
+        for path in snippets_of(folder):
             try:
                 with open(path, "rb") as file:
                     compile(file.read(), path, "exec")
-            except (SyntaxError, ValueError) as error:
-                line = getattr(error, "lineno", None)
-                where = f" line {line}:" if line else ""
-                problems.add("", f"snippet `{path}`:{where} {getattr(error, 'msg', None) or error}")
-            except OSError as error:
-                problems.add("", f"snippet `{path}` cannot be read: {error.strerror}")
+            except (SyntaxError, ValueError, OSError) as error:
+                problems.add("", str(SnippetError(path, error)))
     return len(problems.found) == found
 
 
@@ -93,21 +88,12 @@ def load(config_file, traits, problems):
         folder, name = os.path.split(config_file)
         try:
             return PyFileConfigLoader(name, folder).load_config()
-        # A snippet may raise anything.
+        except SnippetError as error:
+            problems.add("", str(error))
+        # A plugin may raise anything.
         except BaseException as error:  # noqa: B902
-            problems.add("", f"{place_of(error)} fails: {type(error).__name__}: {error}")
-            return None
-
-
-def place_of(error):
-    """The innermost file of ours or the administrator's in which an error arose."""
-    place, trace = "the hub's configuration", error.__traceback__
-    while trace:
-        path = trace.tb_frame.f_code.co_filename
-        if "/jupyterhub_config.d/" in path:
-            place = f"snippet `{path}`: line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
+            problems.add("", f"the hub's configuration fails: {type(error).__name__}: {error}")
+        return None
 
 
 def classes_of(config, problems):

@@ -23,7 +23,12 @@ pub fn run(paths: &Paths) -> Result<(), HubError> {
         .map_err(HubError::Input)?;
     let settings = Settings::parse(&text)?;
     // What is checked is never used to reach the proxy.
-    let rendered = render_traits(&settings, paths, &Secret::new("unused"));
+    let rendered = render_traits(
+        &settings,
+        paths,
+        &paths.hub_snippets(),
+        &Secret::new("unused"),
+    );
     files::ensure_folder(&paths.state(), 0o700)?;
     let check = Invocation::new(paths.hub_python())
         .args(["-m", "tljh.check", CONFIGURATION])

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tljh_machine::history::History;
 use tljh_machine::running::{Running, fingerprint};
 use tljh_machine::services::HUB_PORT;
+use tljh_machine::snippets::Snippets;
 use tljh_machine::{Paths, files, http, wait_for};
 use tljh_settings::Settings;
 
@@ -29,14 +30,25 @@ pub fn run(paths: &Paths, hub: u32) -> Result<(), HubError> {
     let Some(running) = Running::read(paths)? else {
         return Ok(());
     };
-    if running.fallback.is_none() {
-        History::new(paths).record(&files::read(&paths.running_configuration())?)?;
-    }
-    Ok(Running {
+    let confirmed = Running {
         failures: 0,
         ..running
+    };
+    confirmed.write(paths)?;
+    if confirmed.fallback.is_none() {
+        History::new(paths).record(&files::read(&paths.running_configuration())?)?;
+        keep_snippets(paths, &confirmed.snippets)?;
     }
-    .write(paths)?)
+    Ok(())
+}
+
+/// Keeps the snippets that the hub was started with, unless they have changed since.
+fn keep_snippets(paths: &Paths, started_with: &str) -> Result<(), HubError> {
+    let snippets = Snippets::read(&paths.hub_snippets())?;
+    if snippets.fingerprint() == started_with {
+        snippets.keep(paths)?;
+    }
+    Ok(())
 }
 
 /// Whether the hub answers below the base URL that it was started with. Both files are written before

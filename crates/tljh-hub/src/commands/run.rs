@@ -5,21 +5,30 @@ use std::process::Command;
 
 use tljh_machine::{Paths, files};
 
-use crate::choice::{Choice, choose};
+use crate::choice::{Choice, Refusal, choose};
+use crate::cli::Run;
 use crate::error::HubError;
 use crate::traits::render_traits;
 
 /// The hub's configuration file, which loads what is rendered here.
 pub const CONFIGURATION: &str = "/usr/share/tljh/jupyterhub_config.py";
 
-/// Renders the hub's traits and becomes JupyterHub.
-pub fn run(paths: &Paths) -> Result<(), HubError> {
+/// Renders the hub's traits and becomes JupyterHub, which becomes this again if it cannot load a snippet.
+pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
+    let refusal = arguments
+        .refused
+        .zip(arguments.reason)
+        .map(|(file, reason)| Refusal { file, reason });
     files::ensure_folder(&paths.state(), 0o700)?;
     files::ensure_folder(&paths.runtime(), 0o700)?;
-    let choice = choose(paths)?;
+    let choice = choose(paths, refusal)?;
     tell(paths, &choice);
     let token = files::ensure_secret(&paths.proxy_api_token())?;
-    let rendered = render_traits(&choice.settings, paths, &token);
+    let snippets = match &choice.kept_snippets {
+        Some(kept) => kept.unfold(paths)?,
+        None => paths.hub_snippets(),
+    };
+    let rendered = render_traits(&choice.settings, paths, &snippets, &token);
     files::write_atomically(&paths.hub_traits(), rendered.to_string().as_bytes(), 0o600)?;
     files::write_atomically(
         &paths.running_configuration(),
@@ -48,9 +57,9 @@ fn tell(paths: &Paths, choice: &Choice) {
     }
     if let Some(fallback) = &choice.running.fallback {
         log::error!(
-            "`{}` is not used: {}\nstarting with configuration {}, the last one that worked\n\
+            "`{}` is not used: {}\nstarting with configuration {} and the snippets of its time, the last that worked\n\
              hint: run `sudo tljh-config check --deep`",
-            file.display(),
+            fallback.file.display(),
             fallback.reason,
             fallback.version
         );
