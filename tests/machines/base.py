@@ -4,6 +4,7 @@ A tree is what a small cloud server has: systemd, sudo, python3, a resolver, apt
 lists.  Mirrors and extra certificate authorities are the host's own.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 RECIPE = 1
 
 
+@functools.cache
 def mirrors():
     """(site, pocket) of the host's Debian sources; pocket is "", "-updates" or "-security"."""
     codename = subprocess.run(

@@ -4,7 +4,7 @@
         machine.boot()
         machine.run("systemctl status")
 
-The disk is an overlay on a tree of `base`; it goes when the machine goes.
+The disk is an overlay on a tree of `base`, in memory where there is enough; it goes when the machine goes.
 """
 
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 from . import slots
 from .base import ensure_base, mirrors
 from .network import Wire
-from .places import CACHE, wait_for
+from .places import CACHE, memory_available, wait_for
 from .repository import DEBIAN_PORT
 
 ENVIRONMENT = {
@@ -28,6 +28,9 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
 }
 REBOOTED = 133
+# An installation and its use write 1 to 2 GB; below this much memory a disk goes to the host's disk.
+MEMORY_WANTED = 6 << 30
+DISK_SIZE = "6G"
 
 
 class CommandFailed(AssertionError):
@@ -78,6 +81,12 @@ class Machine:
 
     def _make_disk(self):
         shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        # apt and dpkg write and remove tens of thousands of small files.
+        if not self.durable and memory_available() > MEMORY_WANTED:
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"mode=755,size={DISK_SIZE}", self.name, self.directory], check=True
+            )
         for part in ("upper", "work", "root"):
             (self.directory / part).mkdir(parents=True)
         self.mount()
@@ -115,7 +124,9 @@ class Machine:
         self.poweroff()
         subprocess.run(["umount", self.root], check=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        (self.directory / "upper").rename(target)
+        # rename(2) does not leave the memory; mv keeps what an overlay notes in attributes and device nodes.
+        subprocess.run(["mv", self.directory / "upper", target.with_name(target.name + ".partial")], check=True)
+        target.with_name(target.name + ".partial").rename(target)
 
     # Life
 

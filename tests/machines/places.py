@@ -53,6 +53,12 @@ def wait_for(condition, deadline=30.0, what=None, interval=0.1):
         time.sleep(interval)
 
 
+def memory_available():
+    """Bytes of memory that programs could get now."""
+    text = Path("/proc/meminfo").read_text()
+    return int(text.split("MemAvailable:")[1].split()[0]) << 10
+
+
 def unmount_below(directory):
     """Unmount all under `directory`, so that removing it removes nothing else."""
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]

@@ -4,8 +4,10 @@
 dist/logs.
 """
 
+import os
 import re
 import shutil
+import time
 
 import pytest
 
@@ -17,6 +19,10 @@ from tests.machines.hub_client import HubClient
 from tests.machines.machine import Machine
 from tests.machines.places import CACHE, DIST, locked, suites
 from tests.machines.repository import Repository
+
+
+# Seconds after which a layer that nobody asked for is in nobody's use.
+UNUSED = 6 * 3600
 
 
 @pytest.fixture(scope="session")
@@ -70,14 +76,19 @@ def installed_layers(suite, repository):
     kept = CACHE / "installed" / f"{base.name}-{repository.digest(suite)}"
     with locked(f"installed-{suite}"):
         if not kept.is_dir():
+            # Another checkout's tests may run on another layer of these.
             for old in kept.parent.glob(f"{suite}-*"):
-                shutil.rmtree(old)
+                if old.stat().st_mtime < time.time() - UNUSED:
+                    shutil.rmtree(old)
             with Machine(suite, repository) as machine:
                 machine.boot()
                 add_repository(machine)
                 install(machine)
                 wait_for_login_page(machine)
+                # Without its bytecode each server and kernel of the tests would compile JupyterLab again.
+                machine.run("systemctl start tljh-user-env-compile", timeout=600)
                 machine.keep_disk(kept)
+        os.utime(kept)
     return [base, kept]
 
 
