@@ -35,7 +35,8 @@ def settings(shared, teacher):
     moved = "http:" in shared.output("cat /etc/tljh/config.yaml")
     shared.write("/etc/tljh/config.yaml", saved + "\n", 0o600)
     shared.run(f"rm -f {SNIPPET}")
-    shared.run("tljh-config reload" + (" && tljh-config reload proxy" if moved else ""))
+    # What worked before needs no check; systemd waits until the hub answers.
+    shared.run("systemctl restart jupyterhub" + (" && tljh-config reload proxy" if moved else ""))
     wait_for_login_page(shared)
 
 

@@ -16,11 +16,10 @@ WAITING = "is applying a configuration; waiting until it is done"
 @pytest.fixture
 def hub(shared):
     """The shared machine with a configuration that works; put back afterwards."""
-    shared.run("tljh-config reload")
     saved = shared.output(f"cat {CONFIG}") + "\n"
     yield shared
     shared.write(CONFIG, saved, 0o600)
-    shared.run(f"rm -f {CONFIG}.failed && tljh-config reload")
+    shared.run(f"rm -f {CONFIG}.failed && systemctl restart jupyterhub")
     wait_for_login_page(shared)
 
 
