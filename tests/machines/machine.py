@@ -17,7 +17,7 @@ from pathlib import Path
 from . import slots
 from .base import ensure_base, mirrors
 from .network import Wire
-from .places import CACHE, memory_available, wait_for
+from .places import CACHE, memory_available, unmount_below, wait_for
 from .repository import DEBIAN_PORT
 
 ENVIRONMENT = {
@@ -80,6 +80,8 @@ class Machine:
     # Disk
 
     def _make_disk(self):
+        # What a killed run with another TLJH_CACHE left, nobody else knows of.
+        unmount_below(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         # apt and dpkg write and remove tens of thousands of small files.
