@@ -77,7 +77,7 @@ def test_before_there_is_a_certificate_http_is_served_and_https_is_answered(site
     ca = start_ca(http=free_ports(1)[0], tls=free_ports(1)[0])
     site.start(ca)
     status = site.wait_for_trouble("could not connect to `hub.test` on port 80")
-    assert "on port 443" in status["last_error"]["what"]
+    assert "port 443" in status["last_error"]["what"]
     assert "curl -I http://hub.test/" in status["last_error"]["hint"]
     assert (status["redirects"], status["certificate"]) == (False, None)
     # Nothing is behind this proxy yet, which is the answer of one without HTTPS.
@@ -91,12 +91,14 @@ def test_a_certificate_is_renewed_with_a_third_of_its_life_left_and_no_connectio
     site.start(ca)
     site.wait_for_certificate()
     first, status = site.served(), site.status()
+    (account,) = site.state.rglob("account.json")
+    made = account.read_bytes()
     with site.connect(ca.root()) as kept:
         until(lambda: site.served() != first)
         assert site.status()["next_try"] > status["next_try"]
         kept.sendall(b"GET /_chp_healthz HTTP/1.1\r\nHost: hub.test\r\nConnection: close\r\n\r\n")
         assert kept.recv(4096).startswith(b"HTTP/1.1 200 ")
-    assert ca.said().count("There are now 1 accounts in memory") == 1
+    assert account.read_bytes() == made
 
 
 def test_while_the_ca_is_down_the_old_certificate_is_served_and_then_it_is_renewed(site, start_ca):
@@ -120,7 +122,7 @@ def test_a_name_without_an_address_is_told_and_the_ca_is_not_asked(site, start_c
     site.start(ca, ("nowhere.test",), known=())
     status = site.wait_for_trouble("`nowhere.test` has no address in DNS")
     assert "getent ahosts nowhere.test" in status["last_error"]["hint"]
-    assert "newAccount" not in ca.said() and "new-acct" not in ca.said() and "account" not in ca.said()
+    assert "POST" not in ca.said()
     # Once it has one, nothing is left to be done by hand.
     site.start(ca, ("nowhere.test",))
     site.wait_for_certificate("nowhere.test")
@@ -140,15 +142,15 @@ def test_a_name_that_leads_the_ca_elsewhere_is_told_so(site, start_ca):
         site.start(ca)
         status = site.wait_for_trouble("at `hub.test`, port 80, something else than this proxy answered the CA")
         stranger.shutdown()
-    assert "could not connect to `hub.test` on port 443" in status["last_error"]["what"]
+    assert "port 443" in status["last_error"]["what"]
     assert status["warnings"], "a private address is worth a warning"
 
 
 def test_a_name_that_the_ca_does_not_serve_is_told(site, start_ca):
     ca = start_ca(blocked=["blocked.test"])
     site.start(ca, (NAME, "blocked.test"))
-    status = site.wait_for_trouble("the CA gives no certificate for these names")
-    assert '"blocked.test"' in status["last_error"]["what"]
+    status = site.wait_for_trouble("the CA gives no certificate for")
+    assert "blocked.test" in status["last_error"]["what"]
     assert "could not validate" not in site.log.read_text()
 
 
@@ -192,8 +194,8 @@ def test_the_test_service_is_asked_first_while_there_has_never_been_a_certificat
     trusted = site.folder / "both.pem"
     trusted.write_text(staging.ca_file.read_text() + ca.ca_file.read_text())
     site.start(ca, ca_file=str(trusted), **both)
-    site.wait_for_trouble("the CA gives no certificate for these names")
-    assert "account" not in ca.said(), "what fails there is not tried where it counts"
+    site.wait_for_trouble("the CA gives no certificate for")
+    assert "POST" not in ca.said(), "what fails there is not tried where it counts"
 
     staging = start_ca()
     trusted.write_text(staging.ca_file.read_text() + ca.ca_file.read_text())
@@ -202,7 +204,7 @@ def test_the_test_service_is_asked_first_while_there_has_never_been_a_certificat
     with site.connect(ca.root()):
         pass
     rehearsed = staging.said()
-    assert "account" in rehearsed
+    assert "POST" in rehearsed
     # From now on it is left alone.
     site.start(ca, (NAME, "more.test"), ca_file=str(trusted), rehearsal=staging.directory)
     site.wait_for_certificate("more.test")

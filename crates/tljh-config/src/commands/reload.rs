@@ -10,7 +10,6 @@ use tljh_machine::systemd::UnitState;
 use tljh_machine::{CommandError, Paths, Runner, SystemRunner, Systemd, files, http, wait_for};
 use tljh_settings::{Settings, Severity};
 
-use super::change::warn_if_unused;
 use super::deep::findings;
 use super::inspect::{inspect, refuse_errors};
 use super::{Target, print, require_root};
@@ -34,9 +33,6 @@ pub fn run(
     let settings = Settings::parse(&text)?;
     for unknown in &settings.unknown {
         log::warn!("{unknown}; only a plugin can use it");
-    }
-    if component == Component::Proxy && settings.https.enabled {
-        warn_if_unused("https.enabled");
     }
     require_root()?;
     let reload = Reload::new(&SystemRunner, timeout);
