@@ -17,8 +17,9 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes:\n  0  done\n  1  refused or failed\n  2  wrong usage\n\n\
-    Example:\n  systemctl status tljh-proxy.service";
+const EXIT_CODES: &str = "Exit codes:\n  0  done\n  1  refused or failed\n  2  wrong usage\n  \
+    3  status: no certificate, one that ends soon, or a failure\n  4  status: the proxy does not run\n\n\
+    Examples:\n  systemctl status tljh-proxy.service\n  sudo tljh-proxy status";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -42,6 +43,15 @@ pub enum Command {
     /// the old one ends when its last connection does, which may be hours later.
     #[command(after_long_help = "Example:\n  sudo systemctl reload tljh-proxy.service")]
     Reload(Folders),
+    /// Show how HTTPS is doing: issuer, names, expiry, last error, next try
+    ///
+    /// Reads what the proxy wrote last, so that it also works while the proxy is down, and says so then. The exit code
+    /// is 0 if all is well, 3 if there is no certificate that browsers believe, if it has fewer than 20 days to live or
+    /// if the last try to get one has failed, and 4 if the proxy does not run.
+    #[command(
+        after_long_help = "Examples:\n  sudo tljh-proxy status\n  sudo tljh-proxy status --json"
+    )]
+    Status(StatusOptions),
     /// Write manual pages and completions under a folder
     #[command(hide = true)]
     RenderDocs {
@@ -100,4 +110,14 @@ impl Folders {
     pub fn state_dir(&self) -> Result<&Path, Error> {
         self.state_dir.as_deref().ok_or(Error::NoStateFolder)
     }
+}
+
+#[derive(Debug, Args)]
+pub struct StatusOptions {
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+    /// Folder in which the proxy keeps its state [default: $STATE_DIRECTORY, or /var/lib/tljh-proxy]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }

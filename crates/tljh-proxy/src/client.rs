@@ -2,21 +2,19 @@
 //! heads, and for how long it has been waited for.
 
 mod framing;
+mod stream;
 
-use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use framing::Framing;
 pub use framing::{BodyLength, FramingError};
+pub use stream::{ClientStream, Transport};
 
 /// How long a client gets from the first byte of a request head, or from connecting, to the head's end.
 const HEAD_LIMIT: Duration = Duration::from_secs(60);
@@ -28,6 +26,8 @@ const IDLE_LIMIT: Duration = Duration::from_secs(75);
 pub struct Client {
     /// The address as `X-Forwarded-For` shows it.
     pub address: HeaderValue,
+    /// Whether TLS secures it.
+    pub is_secure: bool,
     progress: Mutex<Progress>,
 }
 
@@ -40,6 +40,8 @@ struct Progress {
     flushes: u64,
     on_flush: Option<Waker>,
     framing: Framing,
+    /// Requests under way on a connection of HTTP/2, which has many at a time; `None` on one of HTTP/1.1.
+    streams: Option<usize>,
 }
 
 /// What the proxy waits for.
@@ -62,17 +64,19 @@ pub struct Patience {
 
 impl Client {
     /// A connection that was just accepted.
-    pub fn new(address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr, is_secure: bool) -> Self {
         let address = address.ip().to_canonical().to_string();
         Self {
             address: HeaderValue::try_from(address)
                 .unwrap_or_else(|_| HeaderValue::from_static("")),
+            is_secure,
             progress: Mutex::new(Progress {
                 waiting: Waiting::Head,
                 steps: 0,
                 flushes: 0,
                 on_flush: None,
                 framing: Framing::default(),
+                streams: None,
             }),
         }
     }
@@ -90,6 +94,28 @@ impl Client {
         let length = progress.framing.take_head(headers);
         drop(progress);
         (UnderWay(self.clone()), length)
+    }
+
+    /// Notes that the connection speaks HTTP/2, where hyper alone knows where requests begin and end.
+    pub fn set_multiplexed(&self) {
+        self.progress.lock().streams = Some(0);
+    }
+
+    /// As [`Self::begin_request`] for a request of HTTP/2, whose frames say where it ends (RFC 9113, section 8.1.1): hyper
+    /// has seen to it that `Content-Length` says the same. `is_whole` if no body follows.
+    ///
+    /// # Errors
+    /// `Content-Length` is given more than once, or not as a number.
+    pub fn begin_stream(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        is_whole: bool,
+    ) -> (UnderWay, Result<BodyLength, FramingError>) {
+        let mut progress = self.progress.lock();
+        progress.waiting = Waiting::Answer;
+        progress.streams = Some(progress.streams.unwrap_or(0) + 1);
+        drop(progress);
+        (UnderWay(self.clone()), length_of_stream(headers, is_whole))
     }
 
     /// Whether a request is being answered.
@@ -118,6 +144,9 @@ impl Client {
 
     fn received(&self, bytes: &[u8]) {
         let mut progress = self.progress.lock();
+        if progress.streams.is_some() {
+            return;
+        }
         let head = progress.framing.receive(bytes);
         if head && progress.waiting == Waiting::Request {
             progress.waiting = Waiting::Head;
@@ -142,6 +171,24 @@ impl Client {
     }
 }
 
+fn length_of_stream(headers: &HeaderMap, is_whole: bool) -> Result<BodyLength, FramingError> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let given = match (lengths.next(), lengths.next()) {
+        (None, _) => None,
+        (Some(length), None) if length.as_bytes().iter().all(u8::is_ascii_digit) => {
+            let length = length.to_str().map_err(|_| FramingError)?;
+            Some(length.parse().map_err(|_| FramingError)?)
+        }
+        _ => return Err(FramingError),
+    };
+    match (given, is_whole) {
+        (None | Some(0), true) => Ok(BodyLength::Known(0)),
+        (Some(_), true) => Err(FramingError),
+        (Some(length), false) => Ok(BodyLength::Known(length)),
+        (None, false) => Ok(BodyLength::Chunked),
+    }
+}
+
 /// A request under way. The next one is waited for from the moment that this is dropped.
 #[derive(Debug)]
 pub struct UnderWay(Arc<Client>);
@@ -150,6 +197,10 @@ impl UnderWay {
     /// Waits until everything written before the first call has gone to the client's socket. `before` is `None` then.
     pub fn poll_flushed(&self, before: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
         let mut progress = self.0.progress.lock();
+        if progress.streams.is_some() {
+            // Nobody need write anything on this connection any more; and a reset stream is plain enough.
+            return Poll::Ready(());
+        }
         if *before.get_or_insert(progress.flushes) != progress.flushes {
             return Poll::Ready(());
         }
@@ -161,6 +212,12 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut progress = self.0.progress.lock();
+        if let Some(streams) = &mut progress.streams {
+            *streams = streams.saturating_sub(1);
+            if *streams > 0 {
+                return;
+            }
+        }
         progress.waiting = if progress.framing.is_in_head() {
             Waiting::Head
         } else {
@@ -170,81 +227,12 @@ impl Drop for UnderWay {
     }
 }
 
-/// The socket of a client.
-#[derive(Debug)]
-pub struct ClientStream {
-    stream: TcpStream,
-    client: Arc<Client>,
-}
-
-impl ClientStream {
-    /// The stream of this client.
-    pub fn new(stream: TcpStream, client: Arc<Client>) -> Self {
-        Self { stream, client }
-    }
-
-    /// The socket alone.
-    pub fn into_inner(self) -> TcpStream {
-        self.stream
-    }
-}
-
-impl AsyncRead for ClientStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let new = buffer.filled().get(before..).unwrap_or_default();
-        self.client.received(new);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for ClientStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
-        self.client.sent();
-        Poll::Ready(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts));
-        self.client.sent();
-        Poll::Ready(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        self.client.flushed();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn client() -> Arc<Client> {
-        Arc::new(Client::new("[::ffff:192.0.2.1]:9".parse().unwrap()))
+        Arc::new(Client::new("[::ffff:192.0.2.1]:9".parse().unwrap(), false))
     }
 
     /// Whether the client is dropped in the seconds from `from` to `to`, asked every five.
@@ -290,5 +278,44 @@ mod tests {
         client.received(b"G");
         assert!(!dropped_within(&client, &mut patience, 0, 55));
         assert!(dropped_within(&client, &mut patience, 60, 60));
+    }
+
+    #[test]
+    fn a_connection_with_many_requests_is_idle_when_the_last_one_is_over() {
+        let (client, mut patience) = (client(), Patience::default());
+        client.set_multiplexed();
+        let begin = || client.begin_stream(&HeaderMap::new(), true);
+        let ((first, length), (second, _)) = (begin(), begin());
+        assert_eq!(length, Ok(BodyLength::Known(0)));
+        drop(first);
+        client.received(b"frames");
+        assert!(!dropped_within(&client, &mut patience, 0, 10_000));
+        drop(second);
+        assert!(!dropped_within(&client, &mut patience, 0, 70));
+        assert!(dropped_within(&client, &mut patience, 75, 75));
+    }
+
+    #[test]
+    fn a_stream_has_one_length_or_none() {
+        for (lengths, is_whole, expected) in [
+            (&[][..], true, Ok(BodyLength::Known(0))),
+            (&[], false, Ok(BodyLength::Chunked)),
+            (&["0"], true, Ok(BodyLength::Known(0))),
+            (&["5"], false, Ok(BodyLength::Known(5))),
+            (&["5"], true, Err(FramingError)),
+            (&["5", "5"], false, Err(FramingError)),
+            (&["+5"], false, Err(FramingError)),
+            (&[""], false, Err(FramingError)),
+        ] {
+            let mut headers = HeaderMap::new();
+            for length in lengths {
+                headers.append(header::CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            assert_eq!(
+                length_of_stream(&headers, is_whole),
+                expected,
+                "{lengths:?}"
+            );
+        }
     }
 }

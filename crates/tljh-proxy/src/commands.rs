@@ -4,3 +4,4 @@ pub mod listen;
 pub mod reload;
 pub mod render_docs;
 pub mod run;
+pub mod status;

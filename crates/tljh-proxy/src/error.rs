@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use tljh_terminal::{Hinted, RenderError};
 
+use crate::tls::SelfMadeError;
+
 /// One variant for each operation that can fail.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -64,6 +66,12 @@ pub enum Error {
     },
     #[error("could not start the worker threads")]
     Runtime { source: io::Error },
+    #[error("could not make ready for HTTPS")]
+    Tls { source: rustls::Error },
+    #[error("could not make a certificate to begin with")]
+    StandIn(#[source] SelfMadeError),
+    #[error("could not read the status in `{}`", path.display())]
+    Status { path: PathBuf, source: io::Error },
     #[error("could not watch for signals")]
     Signals { source: io::Error },
     #[error(transparent)]
@@ -83,6 +91,13 @@ impl Hinted for Error {
             Self::NoSuccessor { .. } => {
                 Some("run `sudo journalctl --unit tljh-proxy.service` to see why".into())
             }
+            Self::Status { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run `sudo tljh-proxy status`".into())
+            }
+            Self::Status { .. } => Some(
+                "run `sudo systemctl start tljh-proxy.service`: the proxy writes it when it starts"
+                    .into(),
+            ),
             Self::Read { .. }
             | Self::SettingsFile { .. }
             | Self::Settings { .. }

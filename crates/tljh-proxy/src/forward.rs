@@ -9,10 +9,12 @@ mod backend;
 mod failure;
 mod headers;
 mod hub_page;
+mod multiplexed;
 mod outgoing;
 mod patience;
 mod pool;
 mod relay;
+mod secure_relay;
 mod upload;
 
 use std::io;
@@ -22,12 +24,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
-use crate::client::{BodyLength, Client, ClientStream, UnderWay};
+use crate::client::{BodyLength, Client, ClientStream, Transport, UnderWay};
+use crate::https::Front;
 use crate::pages::{self, Page};
 use crate::routes::{Route, Table};
 use answer::Answer;
@@ -46,6 +49,7 @@ const REPEATS: u32 = 5;
 /// The proxy of one thread.
 pub struct Forward {
     table: Arc<Table>,
+    front: Arc<Front>,
     pool: Arc<Pool>,
     queue: Queue,
     /// Held by each connection whose protocol was changed, so that its end can be waited for.
@@ -58,9 +62,10 @@ type Answered = (Response<Incoming>, Backend);
 impl Forward {
     /// A proxy for these routes, without any connection to a backend yet. Each connection whose protocol was changed
     /// holds a clone of `relays` until it ends.
-    pub fn new(table: Arc<Table>, relays: watch::Receiver<()>) -> Self {
+    pub fn new(table: Arc<Table>, front: Arc<Front>, relays: watch::Receiver<()>) -> Self {
         Self {
             table,
+            front,
             pool: Arc::default(),
             queue: Queue::default(),
             relays,
@@ -78,8 +83,27 @@ impl Forward {
         client: Arc<Client>,
         request: Request<Incoming>,
     ) -> Response<Answer> {
+        let mut answer = self.respond(&client, request).await;
+        if client.is_secure
+            && let Some(hsts) = self.front.hsts()
+        {
+            let headers = answer.headers_mut();
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        answer
+    }
+
+    async fn respond(&self, client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
         let (mut parts, body) = request.into_parts();
-        let (under_way, length) = client.begin_request(&parts.headers);
+        let is_multiplexed = parts.version == Version::HTTP_2;
+        let (under_way, length) = if is_multiplexed {
+            client.begin_stream(&parts.headers, body.is_end_stream())
+        } else {
+            client.begin_request(&parts.headers)
+        };
+        if is_multiplexed && let Err(status) = multiplexed::unfold(&mut parts) {
+            return refuse(status, under_way);
+        }
         let length = match length {
             Ok(length) if has_one_host(&parts) => length,
             _ => return refuse(StatusCode::BAD_REQUEST, under_way),
@@ -89,6 +113,14 @@ impl Forward {
         }
         if parts.uri == "/_chp_healthz" {
             return whole(pages::healthy(), under_way);
+        }
+        if let Some(answer) = self.front.challenge(&parts) {
+            return whole(answer, under_way);
+        }
+        if !client.is_secure
+            && let Some(answer) = self.front.redirect(&parts)
+        {
+            return whole(answer, under_way);
         }
         let on_client = parts.extensions.remove::<OnUpgrade>();
         let mut body = Some(body);
@@ -105,7 +137,7 @@ impl Forward {
                     return self.page(page, &parts, under_way).await;
                 }
             };
-            let outgoing = Outgoing::new(&parts, length, &route, &client.address);
+            let outgoing = Outgoing::new(&parts, length, &route, client);
             if !outgoing.fits() {
                 return refuse(StatusCode::URI_TOO_LONG, under_way);
             }
@@ -134,7 +166,7 @@ impl Forward {
                 let (mut head, body) = answer.into_parts();
                 head.version = Version::HTTP_11;
                 head.headers = headers::into_end_to_end(head.headers);
-                if length == BodyLength::Chunked {
+                if length == BodyLength::Chunked && !is_multiplexed {
                     // Where another request would begin is not known for sure.
                     close_after(&mut head.headers);
                 }
@@ -234,9 +266,14 @@ impl Forward {
             // Either side may be gone by now; the other one is closed with what is dropped here.
             let client = on_client?.await.ok()?;
             let client = client.downcast::<TokioIo<ClientStream>>().ok()?;
-            let client = (client.io.into_inner().into_inner(), client.read_buf);
             let backend = backend.into_upgraded().await.ok()?;
-            relay(client, backend, &route).await;
+            let read = client.read_buf;
+            match client.io.into_inner().into_inner() {
+                Transport::Plain(stream) => relay((stream, read), backend, &route).await,
+                Transport::Secure(stream) => {
+                    secure_relay::relay((stream, read), backend, &route).await;
+                }
+            }
             Some(())
         });
         Response::from_parts(head, Answer::whole(Bytes::new(), under_way))
@@ -270,7 +307,8 @@ fn whole(answer: Response<Bytes>, under_way: UnderWay) -> Response<Answer> {
     answer.map(|body| Answer::whole(body, under_way))
 }
 
-/// Says no, and closes the connection: what follows may not be what it seems.
+/// Says no, and closes the connection: what follows may not be what it seems. On a connection of HTTP/2 that ends the
+/// request alone, whose frames leave no doubt; hyper knows not to send the header there.
 fn refuse(status: StatusCode, under_way: UnderWay) -> Response<Answer> {
     let mut answer = Response::new(Answer::whole(Bytes::new(), under_way));
     *answer.status_mut() = status;

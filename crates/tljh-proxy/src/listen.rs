@@ -10,7 +10,8 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::error::Error;
 
-/// Bytes of a request's head, at most. The cookies of JupyterHub and its services are many; nginx allows half of this.
+/// Bytes of a request's head, at most; each header of HTTP/2 counts 32 more (RFC 9113, section 6.5.2). The cookies of
+/// JupyterHub and its services are many; nginx allows half of this.
 pub const MAX_HEAD: usize = 1 << 16;
 /// Headers of a request, at most.
 pub const MAX_HEADERS: usize = 200;

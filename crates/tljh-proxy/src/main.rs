@@ -4,18 +4,23 @@
 //! JupyterHub's proxy REST API (that of configurable-http-proxy). Routes outlive it: they are on disk before
 //! the API answers. It reads its settings, and changes nothing on the machine but its own state directory.
 
+mod acme;
 mod api;
 mod cli;
 mod client;
+mod clock;
 mod commands;
+mod durable;
 mod error;
 mod forward;
 mod handover;
+mod https;
 mod listen;
 mod pages;
 mod routes;
 mod serve;
 mod settings;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -30,6 +35,10 @@ fn main() -> ExitCode {
         Command::Run(options) => commands::run::run(&options),
         Command::Listen(options) => commands::listen::run(&options),
         Command::Reload(folders) => commands::reload::run(&folders),
+        Command::Status(options) => match commands::status::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::RenderDocs { folder } => commands::render_docs::run(&folder),
     })
 }

@@ -6,8 +6,10 @@
 mod accept;
 mod connection;
 mod phase;
+mod secure;
 mod worker;
 
+use std::cell::Cell;
 use std::future::pending;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -24,11 +26,12 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::error::Error;
 use crate::handover::{Event, Handover, Successors};
+use crate::https::Https;
 use crate::routes::Table;
 use accept::{accept, accept_waiting};
 use connection::serve_client;
 pub use phase::Phase;
-use worker::{Worker, least_busy};
+use worker::{Door, Worker, least_busy};
 
 /// How long requests under way get to finish after SIGTERM. WebSockets are not waited for: they may last for hours.
 const GRACE: Duration = Duration::from_secs(5);
@@ -38,6 +41,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Sockets {
     /// Browsers.
     pub http: TcpListener,
+    /// Browsers, by TLS.
+    pub https: Option<TcpListener>,
     /// The hub.
     pub api: TcpListener,
 }
@@ -49,11 +54,12 @@ pub struct Sockets {
 pub fn serve(
     sockets: Sockets,
     table: Table,
+    https: Arc<Https>,
     token: Secret,
     handover: Handover,
 ) -> Result<(), Error> {
     let runtime = new_runtime()?;
-    let served = runtime.block_on(serve_all(sockets, Arc::new(table), token, handover));
+    let served = runtime.block_on(serve_all(sockets, Arc::new(table), https, token, handover));
     // A name that is being looked up would keep a plain drop waiting.
     runtime.shutdown_background();
     served
@@ -70,6 +76,7 @@ fn new_runtime() -> Result<Runtime, Error> {
 async fn serve_all(
     sockets: Sockets,
     table: Arc<Table>,
+    https: Arc<Https>,
     token: Secret,
     handover: Handover,
 ) -> Result<(), Error> {
@@ -81,26 +88,33 @@ async fn serve_all(
         tokio::net::TcpListener::from_std(socket).map_err(|source| Error::Runtime { source })
     };
     let (http, api) = (listen(sockets.http)?, listen(sockets.api)?);
-    let [http_address, api_address] = [&http, &api].map(|socket| {
-        socket
-            .local_addr()
-            .map_or("?".into(), |address| address.to_string())
-    });
+    let secure = sockets.https.map(listen).transpose()?;
+    let address_of = |socket: &tokio::net::TcpListener| {
+        let address = socket.local_addr();
+        address.map_or("?".into(), |address| address.to_string())
+    };
+    let (http_address, api_address) = (address_of(&http), address_of(&api));
+    let public = match &secure {
+        Some(secure) => format!("{http_address} and, by TLS, {}", address_of(secure)),
+        None => http_address,
+    };
 
     let threads = available_parallelism().map_or(2, |count| count.get().max(2));
     let mut workers = Vec::new();
     for number in 0..threads {
-        workers.push(Worker::start(number, table.clone())?);
+        workers.push(Worker::start(number, table.clone(), https.clone())?);
     }
     let always = watch::channel(true);
     let (open_api, api_open) = watch::channel(true);
-    let mut turn = 0;
-    let mut take = |stream, address| {
-        turn += 1;
-        if let Some(worker) = least_busy(&workers, turn) {
-            worker.take(stream, address);
+    let turn = Cell::new(0_usize);
+    let take = |door, stream, address| {
+        turn.set(turn.get().wrapping_add(1));
+        if let Some(worker) = least_busy(&workers, turn.get()) {
+            worker.take(door, stream, address);
         }
     };
+    let take_http = |stream, address| take(Door::Http, stream, address);
+    let take_https = |stream, address| take(Door::Https, stream, address);
     let shared_api = Arc::new(Api::new(table.clone(), token));
     let (api_phase, phase) = watch::channel(Phase::Serving);
     let accept_api = accept(&api, api_open, |stream, address| {
@@ -112,23 +126,38 @@ async fn serve_all(
         tokio::spawn(serve_client(stream, address, answer, phase.clone()));
     });
 
-    log::info!("serving on {http_address}, routes are told on {api_address}");
+    let accept_https = async {
+        match &secure {
+            Some(secure) => accept(secure, always.1.clone(), take_https).await,
+            None => pending().await,
+        }
+    };
+
+    log::info!("serving on {public}, routes are told on {api_address}");
     let successors = handover.complete();
     let mut successors = successors.map_err(|source| Error::Announce { source })?;
 
+    let keeping = tokio::spawn(https.keep());
+
     // No further connection is accepted when this is over.
     let end = tokio::select! {
-        () = accept(&http, always.1, &mut take) => End::Told,
+        () = accept(&http, always.1.clone(), take_http) => End::Told,
+        () = accept_https => End::Told,
         () = accept_api => End::Told,
         _ = terminate.recv() => End::Told,
         _ = interrupt.recv() => End::Told,
         () = hand_over(successors.as_mut(), &table, &open_api) => End::HandedOver,
     };
+    // A CA would ask whoever accepts.
+    keeping.abort();
     if end == End::HandedOver {
         // The successor may listen elsewhere.
-        accept_waiting(&http, &mut take);
+        accept_waiting(&http, take_http);
+        if let Some(secure) = &secure {
+            accept_waiting(secure, take_https);
+        }
     }
-    drop((http, api, phase, successors));
+    drop((http, secure, api, phase, successors));
     let mut relays = Vec::new();
     let mut connections = vec![api_phase];
     for worker in workers {

@@ -1,5 +1,7 @@
 //! What the proxy is told at start: a JSON file rendered from config.yaml, and the API's token.
 
+mod https;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -11,6 +13,7 @@ use tljh_terminal::Secret;
 use crate::error::Error;
 use crate::handover::Name;
 use crate::listen::Address;
+pub use https::{Acme, Https, OwnCertificate};
 
 /// Where the token stands in what [`compose`] gives.
 const TOKEN: &str = "token";
@@ -34,6 +37,8 @@ pub struct Settings {
     /// What a request of the REST API has to bring.
     #[serde(deserialize_with = "secret")]
     pub token: Secret,
+    /// HTTPS, if it is to be served.
+    pub https: Option<Https>,
 }
 
 impl Default for Settings {
@@ -46,6 +51,7 @@ impl Default for Settings {
             host_routing: false,
             hub_wait: 30,
             token: Secret::new(""),
+            https: None,
         }
     }
 }
@@ -72,6 +78,16 @@ impl Settings {
         Address::public(&self.http_address, self.http_port)
     }
 
+    /// Where browsers are listened for by TLS, if they are.
+    ///
+    /// # Errors
+    /// The address is not an IP address.
+    pub fn https(&self) -> Result<Option<Address>, Error> {
+        let https = self.https.as_ref();
+        let address = https.map(|https| Address::public(&https.address, https.port));
+        address.transpose()
+    }
+
     /// Where the hub is listened for.
     pub fn api(&self) -> Address {
         Address::one(self.api_address, self.api_port)
@@ -82,11 +98,14 @@ impl Settings {
     /// # Errors
     /// An address is not an IP address.
     pub fn sockets(&self) -> Result<Vec<(Name, Address)>, Error> {
-        Ok(vec![(Name::Http, self.http()?), (Name::Api, self.api())])
+        let secure = self.https()?.map(|address| (Name::Https, address));
+        let others = [(Name::Http, self.http()?), (Name::Api, self.api())];
+        Ok(others.into_iter().chain(secure).collect())
     }
 }
 
-/// Everything that the proxy is told, in one text: the settings file, and the token without the white space around it.
+/// Everything that the proxy is told, in one text: the settings file, the token without the white space around it, and
+/// what the files hold that the settings name for HTTPS. One of those that cannot be read is told by whoever serves.
 ///
 /// # Errors
 /// A file is absent, unreadable, empty, or not what is expected.
@@ -100,6 +119,16 @@ pub fn compose(settings: &Path, token: &Path) -> Result<String, Error> {
         "" => return Err(Error::EmptyToken { path: token.into() }),
         token => all.insert(TOKEN.into(), token.into()),
     };
+    if let Some(https) = all.get_mut("https").filter(|https| !https.is_null()) {
+        let read = serde_json::from_value(https.clone()).and_then(|mut read: Https| {
+            read.read_files();
+            serde_json::to_value(read)
+        });
+        *https = read.map_err(|source| Error::SettingsFile {
+            path: settings.into(),
+            source,
+        })?;
+    }
     let text = Value::Object(all).to_string();
     match serde_json::from_str::<Settings>(&text) {
         Ok(_) => Ok(text),

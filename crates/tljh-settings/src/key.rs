@@ -72,9 +72,6 @@ const fn key(
     summary: &'static str,
 ) -> Key {
     let unused = match name.as_bytes() {
-        [b'h', b't', b't', b'p', b's', b'.', ..] => {
-            Some("this version of tljh-proxy does not serve HTTPS yet")
-        }
         [b't', b'r', b'a', b'e', b'f', b'i', b'k', b'_', ..] => Some(
             "tljh-proxy has no such API; the key is kept for configurations of upstream's TLJH",
         ),
@@ -123,11 +120,14 @@ pub const KEYS: &[Key] = &[
     key("https.enabled", Kind::Switch, Fallback::Switch(false), "true", "Serve HTTPS and redirect HTTP to it"),
     key("https.address", Kind::Address, Fallback::Text(""), "192.0.2.10", "Address to listen on for HTTPS"),
     key("https.port", Kind::Port, Fallback::Integer(443), "8443", "Port for HTTPS"),
+    key("https.hsts", Kind::Integer(0, LONGEST_SECONDS), Fallback::Integer(0), "31536000", "Seconds for which browsers insist on HTTPS (HSTS), whatever happens; 0 for never"),
     key("https.tls.key", Kind::File, Fallback::Text(""), "/etc/ssl/private/hub.key", "Private key of an own certificate"),
     key("https.tls.cert", Kind::File, Fallback::Text(""), "/etc/ssl/certs/hub.pem", "Own certificate, with its chain"),
     key("https.letsencrypt.email", Kind::Email, Fallback::Text(""), "teacher@example.org", "Where Let's Encrypt sends warnings"),
     key("https.letsencrypt.domains", Kind::Domains, Fallback::List, "hub.example.org", "Host names of the certificate; the first is the main one"),
     key("https.letsencrypt.staging", Kind::Switch, Fallback::Switch(false), "true", "Use Let's Encrypt's test service"),
+    key("https.letsencrypt.directory", Kind::Url, Fallback::Text(""), "https://ca.example.org/acme/directory", "Directory of another CA that speaks ACME; empty for Let's Encrypt"),
+    key("https.letsencrypt.ca_file", Kind::File, Fallback::Text(""), "/etc/ssl/certs/our-ca.pem", "Root certificate of that CA's own server, if this machine does not know it"),
     key("traefik_api.ip", Kind::Text, Fallback::Text("127.0.0.1"), "127.0.0.1", "Address of upstream's proxy API"),
     key("traefik_api.port", Kind::Port, Fallback::Integer(8099), "8099", "Port of upstream's proxy API"),
     key("traefik_api.username", Kind::Text, Fallback::Text("api_admin"), "api_admin", "User of upstream's proxy API"),

@@ -35,6 +35,8 @@ pub enum Kind {
     File,
     /// E-mail address, or empty for none.
     Email,
+    /// URL with https, or empty for none.
+    Url,
     /// List of host names.
     Domains,
     /// List of names of hub users.
@@ -106,6 +108,7 @@ impl Kind {
             Self::Address => "IP address, or empty for all".to_string(),
             Self::File => "absolute path".to_string(),
             Self::Email => "e-mail address".to_string(),
+            Self::Url => "https URL".to_string(),
             Self::Domains => "list of host names".to_string(),
             Self::Names => "list of user names".to_string(),
             Self::Groups => "group: list of user names".to_string(),
@@ -182,6 +185,7 @@ impl Kind {
             Self::Address => text.is_empty() || text.parse::<IpAddr>().is_ok(),
             Self::File => text.is_empty() || text.starts_with('/'),
             Self::Email => text.is_empty() || is_email(text),
+            Self::Url => text.is_empty() || is_https_url(text),
             Self::Choice(words) => words.contains(&text),
             _ => false,
         };
@@ -198,6 +202,7 @@ impl Kind {
             Self::Address => "an IP address, or nothing for all addresses".to_string(),
             Self::File => "an absolute path".to_string(),
             Self::Email => "an e-mail address".to_string(),
+            Self::Url => "a URL that begins with `https://`".to_string(),
             Self::Memory => {
                 "an amount such as `512M` or `2G`, or a whole number of bytes, at least 1M"
                     .to_string()
@@ -230,6 +235,7 @@ impl Kind {
             | Self::Address
             | Self::File
             | Self::Email
+            | Self::Url
             | Self::Choice(_)
                 if !guess.is_null() =>
             {
@@ -238,6 +244,11 @@ impl Kind {
             _ => guess,
         }
     }
+}
+
+fn is_https_url(text: &str) -> bool {
+    text.strip_prefix("https://")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// Upstream's rule for a word of unknown type (`tljh/config.py`, `parse_value`).

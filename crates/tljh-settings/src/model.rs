@@ -92,6 +92,8 @@ pub struct Https {
     pub address: String,
     /// Port, 1 to 65535.
     pub port: u16,
+    /// Seconds for which browsers insist on HTTPS; 0 for not at all.
+    pub hsts: u64,
     /// An own certificate.
     pub tls: Tls,
     /// A certificate from Let's Encrypt.
@@ -116,6 +118,10 @@ pub struct LetsEncrypt {
     pub domains: Vec<String>,
     /// Whether to use the test service.
     pub staging: bool,
+    /// URL of another CA's directory; empty for Let's Encrypt.
+    pub directory: String,
+    /// Absolute path of a root certificate for that CA's own server; empty when not set.
+    pub ca_file: String,
 }
 
 /// `user_environment`.

@@ -162,6 +162,7 @@ fn of_kind(kind: Kind) -> Map<String, Value> {
             "pattern": r"^((25[0-5]|(2[0-4]|1?[0-9])?[0-9])(\.(25[0-5]|(2[0-4]|1?[0-9])?[0-9])){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)?$",
         }),
         Kind::File => json!({"type": ["string", "null"], "pattern": "^(/.*)?$"}),
+        Kind::Url => json!({"type": ["string", "null"], "pattern": "^(https://[!-~]+)?$"}),
         Kind::Email => {
             json!({"type": ["string", "null"], "pattern": format!("^([!-?A-~]+@{not_an_address}{host}|)$")})
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A password or token. Its `Debug` and `Display` are masked; [`Secret::expose`] gives the value.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {

@@ -149,7 +149,7 @@ fn warn_of_https(value: &Value) {
 }
 
 /// Warns about a key that nothing reads in this version; whether it is one.
-pub fn warn_if_unused(key_path: &str) -> bool {
+fn warn_if_unused(key_path: &str) -> bool {
     if let Lookup::Key {
         key: Key {
             unused: Some(why), ..

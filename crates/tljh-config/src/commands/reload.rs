@@ -10,7 +10,6 @@ use tljh_machine::systemd::UnitState;
 use tljh_machine::{CommandError, Paths, Runner, SystemRunner, Systemd, files, http, wait_for};
 use tljh_settings::{Settings, Severity};
 
-use super::change::warn_if_unused;
 use super::deep::findings;
 use super::inspect::{inspect, refuse_errors};
 use super::{Target, print, require_root};
@@ -36,9 +35,6 @@ pub fn run(
     let (text, settings) = read(target)?;
     for unknown in &settings.unknown {
         log::warn!("{unknown}; only a plugin can use it");
-    }
-    if component == Component::Proxy && settings.https.enabled {
-        warn_if_unused("https.enabled");
     }
     if component == Component::Hub && reload.was_applied(&turn, &settings, &text) {
         log::info!("the hub was restarted with this configuration meanwhile");

@@ -203,8 +203,9 @@ fn sections_and_lists_are_not_replaced_by_a_word() {
 fn keys_without_effect_are_written_and_say_so() {
     let bench = Bench::empty();
     assert_eq!(
-        bench.run("set https.enabled false"),
-        "exit 0\n--- out\n--- err\nwarn: `https.enabled` has no effect: this version of tljh-proxy does not serve HTTPS yet\n"
+        bench.run("set traefik_api.ip 127.0.0.2"),
+        "exit 0\n--- out\n--- err\nwarn: `traefik_api.ip` has no effect: tljh-proxy has no such API; the key is kept for \
+         configurations of upstream's TLJH\n"
     );
     assert!(
         bench
@@ -213,7 +214,7 @@ fn keys_without_effect_are_written_and_say_so() {
     );
     assert_eq!(
         bench.text(),
-        "https:\n  enabled: false\ntraefik_api:\n  port: 8100\n"
+        "traefik_api:\n  ip: 127.0.0.2\n  port: 8100\n"
     );
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::RunOptions;
 use crate::error::Error;
 use crate::handover::{Control, Handover, Held, Name, Predecessor};
+use crate::https::Https;
 use crate::listen::Address;
 use crate::routes::{Rules, Store, Table};
 use crate::serve::{self, Sockets};
@@ -38,10 +39,15 @@ pub fn run(options: &RunOptions) -> Result<(), Error> {
         .ok_or(Error::NoSettings)?;
     let settings = Settings::parse(&text)?;
 
+    let secure = settings.https()?;
     let sockets = Sockets {
         http: ensure_open(&mut held, Name::Http, settings.http()?)?,
+        https: secure
+            .map(|address| ensure_open(&mut held, Name::Https, address))
+            .transpose()?,
         api: ensure_open(&mut held, Name::Api, settings.api())?,
     };
+    let https = Https::open(&settings, options.folders.state_dir()?)?;
     let table = Table::load(
         Store::new(options.folders.state_dir()?.into()),
         Rules {
@@ -59,7 +65,7 @@ pub fn run(options: &RunOptions) -> Result<(), Error> {
         predecessor,
         control: control.transpose()?,
     };
-    serve::serve(sockets, table, settings.token, handover)
+    serve::serve(sockets, table, https, settings.token, handover)
 }
 
 /// The socket of this name, opened here where none was handed over. What is handed over stays in `held` for a successor.

@@ -85,17 +85,22 @@ pub fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 }
 
 /// Adds `X-Forwarded-For`, `-Port` and `-Proto`, each behind what is there, and `-Host` if there is none.
-pub fn add_forwarded(headers: &mut HeaderMap, client: &HeaderValue) {
+pub fn add_forwarded(headers: &mut HeaderMap, client: &HeaderValue, is_secure: bool) {
+    let (scheme, usual_port) = if is_secure {
+        ("https", "443")
+    } else {
+        ("http", "80")
+    };
     let host = headers
         .get(header::HOST)
         .cloned()
         .unwrap_or_else(|| HeaderValue::from_static(""));
     let port = host.to_str().ok().and_then(port_of);
     let port = port.and_then(|port| HeaderValue::from_str(port).ok());
-    let port = port.unwrap_or_else(|| HeaderValue::from_static("80"));
+    let port = port.unwrap_or_else(|| HeaderValue::from_static(usual_port));
     append(headers, &FORWARDED_FOR, client.clone());
     append(headers, &FORWARDED_PORT, port);
-    append(headers, &FORWARDED_PROTO, HeaderValue::from_static("http"));
+    append(headers, &FORWARDED_PROTO, HeaderValue::from_static(scheme));
     headers.entry(&FORWARDED_HOST).or_insert(host);
 }
 
@@ -154,7 +159,7 @@ mod tests {
             ("x-forwarded-for", "2.2.2.2"),
             ("x-forwarded-host", "outer"),
         ]);
-        add_forwarded(&mut outgoing, &HeaderValue::from_static("3.3.3.3"));
+        add_forwarded(&mut outgoing, &HeaderValue::from_static("3.3.3.3"), false);
         assert_eq!(
             listed(&outgoing),
             [
@@ -165,6 +170,20 @@ mod tests {
                 "x-forwarded-proto: http",
             ]
         );
+    }
+
+    #[test]
+    fn scheme_and_usual_port_are_those_of_the_connection() {
+        for (is_secure, scheme, port) in [(false, "http", "80"), (true, "https", "443")] {
+            let mut outgoing = headers(&[("host", "hub.example.org")]);
+            add_forwarded(
+                &mut outgoing,
+                &HeaderValue::from_static("1.1.1.1"),
+                is_secure,
+            );
+            assert_eq!(outgoing["x-forwarded-proto"], scheme);
+            assert_eq!(outgoing["x-forwarded-port"], port);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, Uri, Version, header};
 
 use super::headers;
 use super::upload::{Upload, await_continue};
-use crate::client::BodyLength;
+use crate::client::{BodyLength, Client};
 use crate::routes::Route;
 
 /// Bytes of a target, at most: what `Uri` can hold.
@@ -17,18 +17,13 @@ pub struct Outgoing<'a> {
     came: &'a Parts,
     length: BodyLength,
     route: &'a Route,
-    client: &'a HeaderValue,
+    client: &'a Client,
     upgrade: Option<&'a HeaderValue>,
 }
 
 impl<'a> Outgoing<'a> {
     /// The request that came as `came`, followed by a body of this length, from `client`.
-    pub fn new(
-        came: &'a Parts,
-        length: BodyLength,
-        route: &'a Route,
-        client: &'a HeaderValue,
-    ) -> Self {
+    pub fn new(came: &'a Parts, length: BodyLength, route: &'a Route, client: &'a Client) -> Self {
         let may_upgrade = came.version == Version::HTTP_11 && length == BodyLength::Known(0);
         Self {
             came,
@@ -60,7 +55,7 @@ impl<'a> Outgoing<'a> {
         if self.came.uri.authority().is_some() || !headers.contains_key(header::HOST) {
             headers.insert(header::HOST, self.host());
         }
-        headers::add_forwarded(&mut headers, self.client);
+        headers::add_forwarded(&mut headers, &self.client.address, self.client.is_secure);
         if let Some(protocol) = self.upgrade {
             headers::set_upgrade(&mut headers, protocol.clone());
         }

@@ -14,7 +14,7 @@ use crate::routes::Route;
 
 thread_local! {
     /// What was read and is written at once. One for each thread: an idle connection holds none.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; 1 << 16].into());
+    pub static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; 1 << 16].into());
 }
 
 /// Passes bytes both ways until both sides have ended, or one broke. The end of one side is passed on, and leaves the

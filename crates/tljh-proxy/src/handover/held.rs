@@ -20,6 +20,8 @@ const MAX_SETTINGS: usize = 1 << 20;
 pub enum Name {
     /// Listens for browsers.
     Http,
+    /// Listens for browsers that come by TLS.
+    Https,
     /// Listens for the hub.
     Api,
     /// Holds the settings, as [`crate::settings::compose`] made them.
@@ -28,12 +30,13 @@ pub enum Name {
 
 impl Name {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Http, Self::Api, Self::Settings];
+    pub const ALL: [Self; 4] = [Self::Http, Self::Https, Self::Api, Self::Settings];
 
     /// As systemd knows it: printable, without a colon.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Https => "https",
             Self::Api => "api",
             Self::Settings => "settings",
         }

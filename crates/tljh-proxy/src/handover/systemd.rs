@@ -30,7 +30,9 @@ impl Held {
                 continue;
             };
             let descriptor = match name {
-                Name::Http | Name::Api => given.take_tcp_listener(index)?.map(OwnedFd::from),
+                Name::Http | Name::Https | Name::Api => {
+                    given.take_tcp_listener(index)?.map(OwnedFd::from)
+                }
                 // Opened once more, as this program makes no descriptor out of a number.
                 Name::Settings => given
                     .take_raw_fd(index)?

@@ -1,11 +1,13 @@
 //! The routes on disk.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+
+use crate::durable;
 
 /// Tells one version of the file from another: each is a file of its own, renamed into place.
 pub type Stamp = (u64, i64, i64);
@@ -74,18 +76,7 @@ impl Store {
     /// Any step failed; the file is what it was before, unless only making the replacement durable failed.
     pub fn write(&self, routes: &Map<String, Value>) -> io::Result<()> {
         let text = serde_json::to_vec(routes)?;
-        fs::create_dir_all(&self.folder)?;
-        let new = self.folder.join("routes.json.new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&new, self.path())?;
-        File::open(&self.folder)?.sync_all()
+        durable::replace(&self.path(), &text)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use hyper::server::conn::http1::Builder;
+use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -19,10 +19,10 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Phase;
-use crate::client::{Client, ClientStream, Patience};
+use crate::client::{Client, ClientStream, Patience, Transport};
 use crate::listen::{MAX_HEAD, MAX_HEADERS};
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How often a client's connection is looked at, whether it was waited for too long.
 const LOOK: Duration = Duration::from_secs(5);
@@ -36,14 +36,28 @@ pub async fn serve_client<A, F, B>(
     stream: TcpStream,
     address: SocketAddr,
     answer: A,
-    mut phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<Phase>,
 ) where
     A: Fn(Arc<Client>, Request<Incoming>) -> F,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let client = Arc::new(Client::new(address));
-    let stream = TokioIo::new(ClientStream::new(stream, client.clone()));
+    let client = Arc::new(Client::new(address, false));
+    serve_http1(Transport::Plain(stream), client, answer, phase).await;
+}
+
+/// As [`serve_client`], over whatever carries the bytes.
+pub async fn serve_http1<A, F, B>(
+    transport: Transport,
+    client: Arc<Client>,
+    answer: A,
+    phase: watch::Receiver<Phase>,
+) where
+    A: Fn(Arc<Client>, Request<Incoming>) -> F,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let stream = TokioIo::new(ClientStream::new(transport, client.clone()));
     let service = service_fn(|request| {
         let answer = answer(client.clone(), request);
         async move { Ok::<_, Infallible>(answer.await) }
@@ -54,19 +68,31 @@ pub async fn serve_client<A, F, B>(
         .max_header_size(MAX_HEAD)
         .serve_connection(stream, service)
         .with_upgrades();
-    let mut connection = pin!(connection);
+    let end = |connection: Pin<&mut _>| UpgradeableConnection::graceful_shutdown(connection);
+    let may_end = || client.is_answered();
+    drive(pin!(connection), end, may_end, &client, phase).await;
+}
+
+/// Drives a connection to its end. While the process drains, it is told to `end` once it `may_end`.
+pub async fn drive<C: Future<Output = hyper::Result<()>>>(
+    mut connection: Pin<&mut C>,
+    end: impl Fn(Pin<&mut C>),
+    may_end: impl Fn() -> bool,
+    client: &Client,
+    mut phase: watch::Receiver<Phase>,
+) {
     let (draining, stopping) = (AtomicBool::new(false), AtomicBool::new(false));
     let mut closing = false;
     let mut serving = pin!(poll_fn(|cx| {
         loop {
             let served = connection.as_mut().poll(cx);
-            let close = stopping.load(Ordering::Relaxed)
-                || (draining.load(Ordering::Relaxed) && client.is_answered());
+            let close =
+                stopping.load(Ordering::Relaxed) || (draining.load(Ordering::Relaxed) && may_end());
             if served.is_ready() || closing || !close {
                 return served;
             }
             closing = true;
-            connection.as_mut().graceful_shutdown();
+            end(connection.as_mut());
         }
     }));
     let mut look = pin!(sleep(LOOK));

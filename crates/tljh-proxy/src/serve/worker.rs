@@ -8,12 +8,27 @@ use std::thread;
 
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
 
 use super::connection::serve_client;
+use super::secure::serve_secure;
 use super::{Phase, new_runtime};
 use crate::error::Error;
 use crate::forward::Forward;
+use crate::https::Https;
 use crate::routes::Table;
+
+/// Where a connection came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The port for HTTP.
+    Http,
+    /// The port for HTTPS.
+    Https,
+}
+
+/// A connection that was just accepted.
+type Accepted = (Door, std::net::TcpStream, SocketAddr);
 
 /// A thread that serves connections.
 pub struct Worker {
@@ -21,7 +36,7 @@ pub struct Worker {
     phase: watch::Sender<Phase>,
     /// Each connection whose protocol was changed, as to WebSocket, holds a receiver instead.
     relays: watch::Sender<()>,
-    accepted: mpsc::UnboundedSender<(std::net::TcpStream, SocketAddr)>,
+    accepted: mpsc::UnboundedSender<Accepted>,
 }
 
 impl Worker {
@@ -29,14 +44,14 @@ impl Worker {
     ///
     /// # Errors
     /// The thread or its runtime could not be had.
-    pub fn start(number: usize, table: Arc<Table>) -> Result<Self, Error> {
+    pub fn start(number: usize, table: Arc<Table>, https: Arc<Https>) -> Result<Self, Error> {
         let runtime = new_runtime()?;
         let (phase, told) = watch::channel(Phase::Serving);
         let (relays, relayed) = watch::channel(());
         let (accepted, incoming) = mpsc::unbounded_channel();
         let thread = thread::Builder::new().name(format!("proxy-{number}"));
         thread
-            .spawn(move || runtime.block_on(work(table, incoming, told, relayed)))
+            .spawn(move || runtime.block_on(work(table, https, incoming, told, relayed)))
             .map_err(|source| Error::Runtime { source })?;
         Ok(Self {
             phase,
@@ -46,10 +61,10 @@ impl Worker {
     }
 
     /// Serves one more connection.
-    pub fn take(&self, stream: TcpStream, address: SocketAddr) {
+    pub fn take(&self, door: Door, stream: TcpStream, address: SocketAddr) {
         match stream.into_std() {
             Ok(stream) => {
-                let _ = self.accepted.send((stream, address));
+                let _ = self.accepted.send((door, stream, address));
             }
             Err(error) => log::warn!("could not hand over a connection: {error}"),
         }
@@ -73,23 +88,42 @@ pub fn least_busy(workers: &[Worker], turn: usize) -> Option<&Worker> {
 /// Serves connections on a thread of their own until the process ends.
 async fn work(
     table: Arc<Table>,
-    mut incoming: mpsc::UnboundedReceiver<(std::net::TcpStream, SocketAddr)>,
+    https: Arc<Https>,
+    mut incoming: mpsc::UnboundedReceiver<Accepted>,
     phase: watch::Receiver<Phase>,
     relays: watch::Receiver<()>,
 ) {
-    let forward = Arc::new(Forward::new(table, relays));
+    let forward = Arc::new(Forward::new(table, https.front().clone(), relays));
+    let acceptor = https.tls().map(TlsAcceptor::from);
     tokio::spawn(forward.keep_tidy());
-    while let Some((stream, address)) = incoming.recv().await {
+    while let Some((door, stream, address)) = incoming.recv().await {
         let forward = forward.clone();
         let answer = move |client, request| {
             let forward = forward.clone();
             async move { forward.answer(client, request).await }
         };
-        match TcpStream::from_std(stream) {
-            Ok(stream) => {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                log::warn!("could not serve a connection: {error}");
+                continue;
+            }
+        };
+        match (door, &acceptor) {
+            (Door::Http, _) => {
                 tokio::spawn(serve_client(stream, address, answer, phase.clone()));
             }
-            Err(error) => log::warn!("could not serve a connection: {error}"),
+            (Door::Https, Some(acceptor)) => {
+                let acceptor = acceptor.clone();
+                tokio::spawn(serve_secure(
+                    stream,
+                    address,
+                    acceptor,
+                    answer,
+                    phase.clone(),
+                ));
+            }
+            (Door::Https, None) => {}
         }
     }
     drop((forward, phase));

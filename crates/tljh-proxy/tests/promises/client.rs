@@ -1,6 +1,6 @@
 //! A client that sends exactly the bytes it is given.
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use crate::proxy::DEADLINE;
@@ -26,8 +26,8 @@ impl Response {
 }
 
 /// One connection, kept open.
-pub struct Connection {
-    pub stream: BufReader<TcpStream>,
+pub struct Connection<S = TcpStream> {
+    pub stream: BufReader<S>,
 }
 
 impl Connection {
@@ -36,6 +36,12 @@ impl Connection {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    pub fn over(stream: S) -> Self {
         Self {
             stream: BufReader::new(stream),
         }

@@ -10,15 +10,18 @@
 mod backend;
 mod client;
 mod proxy;
+mod secure;
 
 mod api;
 mod forwarding;
 mod host_routing;
+mod http2;
 mod hub_page;
 mod persistence;
 mod starting;
 mod streaming;
 mod strictness;
 mod takeover;
+mod tls;
 mod waiting;
 mod websocket;

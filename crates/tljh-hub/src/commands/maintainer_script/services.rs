@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tljh_machine::services::{HUB_UNIT as HUB, PROXY_UNIT as PROXY};
+use tljh_machine::services::{HUB_PORT, HUB_UNIT as HUB, PROXY_UNIT as PROXY};
 use tljh_machine::systemd::UnitState;
 use tljh_machine::{Invocation, Paths, Runner, Systemd, files, http, ports, wait_for};
 use tljh_settings::Settings;
@@ -81,7 +81,12 @@ pub fn finish(paths: &Paths, runner: &dyn Runner) {
     }
     let page = format!("{}hub/login", settings.base_url);
     log::info!("waiting for the login page ...");
-    let served = || (http::status(&settings.http.address, port, &page)? == 200).then_some(());
+    // With a certificate the proxy sends everybody on to HTTPS; whether the hub answers is asked where it listens.
+    let served = || match http::status(&settings.http.address, port, &page)? {
+        200 => Some(()),
+        301 if settings.https.enabled => (http::status("", HUB_PORT, &page)? == 200).then_some(()),
+        _ => None,
+    };
     if wait_for(LOGIN_PAGE_DEADLINE, served).is_some() {
         log::info!("JupyterHub is ready at {}", public_url(&settings, runner));
         return;
@@ -114,6 +119,14 @@ fn warn_of_busy_port(port: u16, holder: &ports::Holder) {
 
 /// The address that a browser elsewhere would use, as far as this machine knows its own.
 fn public_url(settings: &Settings, runner: &dyn Runner) -> String {
+    let named = settings.https.letsencrypt.domains.first();
+    if let Some(name) = named.filter(|_| settings.https.enabled) {
+        let port = match settings.https.port {
+            443 => String::new(),
+            port => format!(":{port}"),
+        };
+        return format!("https://{name}{port}{}", settings.base_url);
+    }
     let named = (!settings.http.address.is_empty()).then(|| settings.http.address.clone());
     let host = named
         .or_else(|| {
