@@ -19,15 +19,15 @@ FLAGS = (
 
 
 class Browser:
-    """One browser with an empty profile; leave the `with` block to close it."""
+    """One browser with an empty profile and perhaps more `flags`; leave the `with` block to close it."""
 
-    def __init__(self, title="page"):
+    def __init__(self, title="page", flags=()):
         self.title = title
         self.shots = 0
         self.profile = tempfile.TemporaryDirectory(prefix="tljh-chromium-")
         options = Options()
         options.binary_location = "/usr/bin/chromium"
-        for flag in FLAGS:
+        for flag in (*FLAGS, *flags):
             options.add_argument(flag)
         options.add_argument(f"--user-data-dir={self.profile.name}")
         self.driver = webdriver.Chrome(

@@ -6,6 +6,7 @@ mod stream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ pub struct Client {
     pub address: HeaderValue,
     /// Whether TLS secures it.
     pub is_secure: bool,
+    leaves: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -70,6 +72,7 @@ impl Client {
             address: HeaderValue::try_from(address)
                 .unwrap_or_else(|_| HeaderValue::from_static("")),
             is_secure,
+            leaves: AtomicBool::new(false),
             progress: Mutex::new(Progress {
                 waiting: Waiting::Head,
                 steps: 0,
@@ -118,9 +121,14 @@ impl Client {
         (UnderWay(self.clone()), length_of_stream(headers, is_whole))
     }
 
-    /// Whether a request is being answered.
-    pub fn is_answered(&self) -> bool {
-        self.progress.lock().waiting == Waiting::Answer
+    /// Has the next answer be the connection's last. One of HTTP/2 is told by its own means.
+    pub fn tell_to_leave(&self) {
+        self.leaves.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the next answer is the connection's last.
+    pub fn is_told_to_leave(&self) -> bool {
+        self.leaves.load(Ordering::Relaxed)
     }
 
     /// Whether the client has let the proxy wait for too long. To be asked every few seconds; the answer is late by no

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1::{Builder, UpgradeableConnection};
 use hyper::service::service_fn;
@@ -60,7 +60,15 @@ pub async fn serve_http1<A, F, B>(
     let stream = TokioIo::new(ClientStream::new(transport, client.clone()));
     let service = service_fn(|request| {
         let answer = answer(client.clone(), request);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let client = client.clone();
+        async move {
+            let mut answer = answer.await;
+            if client.is_told_to_leave() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = Builder::new()
         .auto_date_header(false)
@@ -69,26 +77,24 @@ pub async fn serve_http1<A, F, B>(
         .serve_connection(stream, service)
         .with_upgrades();
     let end = |connection: Pin<&mut _>| UpgradeableConnection::graceful_shutdown(connection);
-    let may_end = || client.is_answered();
-    drive(pin!(connection), end, may_end, &client, phase).await;
+    drive(pin!(connection), end, Phase::Stopping, &client, phase).await;
 }
 
-/// Drives a connection to its end. While the process drains, it is told to `end` once it `may_end`.
+/// Drives a connection to its end. From the phase `last` on it is told to `end`; while the process drains, `client` is told
+/// to leave.
 pub async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut connection: Pin<&mut C>,
     end: impl Fn(Pin<&mut C>),
-    may_end: impl Fn() -> bool,
+    last: Phase,
     client: &Client,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let (draining, stopping) = (AtomicBool::new(false), AtomicBool::new(false));
+    let over = AtomicBool::new(false);
     let mut closing = false;
     let mut serving = pin!(poll_fn(|cx| {
         loop {
             let served = connection.as_mut().poll(cx);
-            let close =
-                stopping.load(Ordering::Relaxed) || (draining.load(Ordering::Relaxed) && may_end());
-            if served.is_ready() || closing || !close {
+            if served.is_ready() || closing || !over.load(Ordering::Relaxed) {
                 return served;
             }
             closing = true;
@@ -104,8 +110,8 @@ pub async fn drive<C: Future<Output = hyper::Result<()>>>(
             served = &mut serving => break served,
             told = wait_for_more(&mut phase, now), if now != Phase::Stopping => {
                 now = told;
-                draining.store(true, Ordering::Relaxed);
-                stopping.store(now == Phase::Stopping, Ordering::Relaxed);
+                client.tell_to_leave();
+                over.store(now >= last, Ordering::Relaxed);
             }
             () = &mut look => {
                 let now = Instant::now();

@@ -89,5 +89,5 @@ pub async fn serve_secure<A, F, B>(
         .serve_connection(stream, service);
     let end = |connection: Pin<&mut _>| Connection::graceful_shutdown(connection);
     // A client that is told the end still gets answers to all that it has sent until it has heard of it.
-    drive(pin!(connection), end, || true, &client, phase).await;
+    drive(pin!(connection), end, Phase::Draining, &client, phase).await;
 }

@@ -173,6 +173,25 @@ fn a_connection_of_the_old_process_sees_the_routes_of_the_new_one() {
 }
 
 #[test]
+fn a_hub_that_keeps_its_connection_to_the_api_is_sent_to_the_new_process() {
+    let proxy = Proxy::start();
+    let list =
+        format!("GET /api/routes HTTP/1.1\r\nHost: h\r\nAuthorization: token {TOKEN}\r\n\r\n");
+    let mut kept = Connection::open(proxy.api_port);
+    kept.send(list.as_bytes());
+    assert_eq!(kept.read_response().status, 200);
+    proxy.reload();
+    kept.send(list.as_bytes());
+    let last = kept.read_response();
+    assert_eq!(
+        (last.status, last.header("connection")),
+        (503, Some("close"))
+    );
+    assert_eq!(kept.stream.read(&mut [0]).unwrap(), 0);
+    assert_eq!(proxy.routes(), json!({}));
+}
+
+#[test]
 fn a_successor_that_fails_changes_nothing() {
     let proxy = Proxy::start();
     proxy.add_route("/", Backend::echo("hub").port);
