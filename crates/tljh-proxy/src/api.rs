@@ -109,6 +109,11 @@ impl Api {
         };
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = status;
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            // Who asks again asks the successor.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         if !kind.is_empty() && !response.body().is_end_stream() {
             response
                 .headers_mut()
@@ -129,7 +134,6 @@ impl Api {
             return Err(Refusal::Token);
         }
         if self.table.is_frozen() {
-            // Who asks again asks the successor.
             return Err(ChangeError::Frozen.into());
         }
         let prefix = percent_decode(prefix.as_bytes())

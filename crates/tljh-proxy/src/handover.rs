@@ -44,7 +44,7 @@ impl Handover {
         if let Some(predecessor) = self.predecessor {
             // Should it be gone by now, this process serves all the same.
             if let Err(error) = predecessor.release() {
-                log::warn!("the process before did not hear that this one serves: {error}");
+                log::warn!("the process before did not say that it has ended serving: {error}");
             }
             let _ = io::stdout().write_all(SERVING);
         }

@@ -20,7 +20,7 @@ use sd_notify::NotifyState;
 use tljh_terminal::Secret;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::api::Api;
@@ -146,11 +146,12 @@ async fn serve_all(
         () = accept_api => End::Told,
         _ = terminate.recv() => End::Told,
         _ = interrupt.recv() => End::Told,
-        () = hand_over(successors.as_mut(), &table, &open_api) => End::HandedOver,
+        released = hand_over(successors.as_mut(), &table, &open_api) => End::HandedOver(released),
     };
     // A CA would ask whoever accepts.
     keeping.abort();
-    if end == End::HandedOver {
+    let is_handed_over = matches!(end, End::HandedOver(_));
+    if is_handed_over {
         // The successor may listen elsewhere.
         accept_waiting(&http, take_http);
         if let Some(secure) = &secure {
@@ -169,13 +170,13 @@ async fn serve_all(
         End::Told => {
             let _ = sd_notify::notify(&[NotifyState::Stopping]);
         }
-        End::HandedOver => {
+        End::HandedOver(released) => {
+            tell(&connections, Phase::Draining);
+            let _ = released.send(());
             log::info!("another process serves now; this one ends with its last connection");
             let drained = async {
-                ended(&connections, Phase::Draining).await;
-                for relay in &relays {
-                    relay.closed().await;
-                }
+                all_closed(&connections).await;
+                all_closed(&relays).await;
             };
             tokio::select! {
                 () = drained => {
@@ -187,26 +188,24 @@ async fn serve_all(
             }
         }
     }
-    let finished = timeout(GRACE, ended(&connections, Phase::Stopping));
-    if finished.await.is_err() {
+    tell(&connections, Phase::Stopping);
+    if timeout(GRACE, all_closed(&connections)).await.is_err() {
         let left: usize = connections.iter().map(watch::Sender::receiver_count).sum();
         log::info!("stopped with {left} connections in use");
     }
-    if end == End::Told
-        && let Err(error) = table.save().await
-    {
+    if !is_handed_over && let Err(error) = table.save().await {
         log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
     }
     Ok(())
 }
 
 /// Why no further connection is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum End {
     /// The process is to end.
     Told,
-    /// Another one serves.
-    HandedOver,
+    /// Another one serves, and waits to hear that this one does not.
+    HandedOver(oneshot::Sender<()>),
 }
 
 /// Lets successors try to take over, until one serves.
@@ -214,7 +213,7 @@ async fn hand_over(
     successors: Option<&mut Successors>,
     table: &Table,
     open_api: &watch::Sender<bool>,
-) {
+) -> oneshot::Sender<()> {
     let Some(successors) = successors else {
         return pending().await;
     };
@@ -232,16 +231,19 @@ async fn hand_over(
                 table.thaw();
                 let _ = open_api.send(true);
             }
-            Event::Released => return,
+            Event::Release(released) => return released,
         }
     }
 }
 
-/// Tells all connections, and waits until there is none.
-async fn ended(connections: &[watch::Sender<Phase>], phase: Phase) {
+fn tell(connections: &[watch::Sender<Phase>], phase: Phase) {
     for connections in connections {
         let _ = connections.send(phase);
     }
+}
+
+/// Waits until nobody holds a receiver.
+async fn all_closed<T>(connections: &[watch::Sender<T>]) {
     for connections in connections {
         connections.closed().await;
     }

@@ -41,6 +41,8 @@ pub enum Message {
     Take(Vec<Name>),
     /// The successor serves.
     Serving,
+    /// The answer: nobody else does any more.
+    Released,
     /// Not now: another one takes over.
     Refused,
 }

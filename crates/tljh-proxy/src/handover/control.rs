@@ -24,8 +24,8 @@ pub enum Event {
     Freeze(oneshot::Sender<()>),
     /// The successor is gone; go on as before.
     Resume,
-    /// The successor serves.
-    Released,
+    /// The successor serves; take no further connection, and say so.
+    Release(oneshot::Sender<()>),
 }
 
 /// What the serving part hears of successors. Once dropped, there is nothing to take over any more: without systemd, which
@@ -143,14 +143,16 @@ impl Control {
             channel.send_with(&Message::Take(names), &descriptors)
         };
         let serves = taken.and_then(|()| channel.receive());
-        let released = matches!(serves, Ok((Message::Serving, _)));
-        let event = if released {
-            Event::Released
-        } else {
-            Event::Resume
-        };
-        let _ = serving.blocking_send(event);
-        serves.map(|_| released)
+        if !matches!(serves, Ok((Message::Serving, _))) {
+            let _ = serving.blocking_send(Event::Resume);
+            return serves.map(|_| false);
+        }
+        let (released, done) = oneshot::channel();
+        let _ = serving.blocking_send(Event::Release(released));
+        let _ = done.blocking_recv();
+        // It serves, whether it hears this or not.
+        let _ = channel.send(&Message::Released);
+        Ok(true)
     }
 }
 

@@ -68,11 +68,11 @@ impl Predecessor {
         Ok((Self(channel), named(names, descriptors)?))
     }
 
-    /// Tells it that this process serves now.
+    /// Tells it that this process serves now, and waits until nobody else does.
     ///
     /// # Errors
     /// It is gone.
     pub fn release(self) -> io::Result<()> {
-        self.0.send(&Message::Serving)
+        self.0.ask(&Message::Serving).map(drop)
     }
 }
