@@ -50,7 +50,7 @@ class Load:
         self.wrk.send_signal(2)
         requests, _ = self.wrk.communicate(timeout=60)
         assert LOST.findall(requests) == [], requests
-        assert int(re.search(r"(\d+) requests in", requests)[1]) > 1000, requests
+        assert int(re.search(r"(\d+) requests in", requests)[1]) > 100, requests
         counted = json.loads(said)
         assert counted.pop("messages") > SOCKETS
         assert counted == {
