@@ -3,15 +3,13 @@
 //! A reload that restarts the hub while another one waits for it would make that one fail, and its rollback
 //! would take away what this one has just applied. The lock is an flock, so a killed holder releases it.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use tljh_machine::{Paths, files};
-use tljh_settings::store::holder_of;
+use tljh_settings::store::{LockError, holder_of, lock_within};
 
 use crate::commands::deep;
 use crate::error::Error;
@@ -41,48 +39,33 @@ impl Turn {
     }
 
     fn take_within(path: &Path, deadline: Duration) -> Result<Self, Error> {
-        let failed = |source| Error::Turn {
-            path: path.to_path_buf(),
-            source,
-        };
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        let (began, asked) = (Instant::now(), SystemTime::now());
+        let asked = SystemTime::now();
         let (mut waited, mut told) = (false, false);
-        loop {
-            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => {
-                    return Ok(Self {
-                        _lock: lock,
-                        asked,
-                        waited,
-                    });
-                }
-                Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
-                Err((_, error)) => return Err(failed(error.into())),
-            };
+        let named =
+            |holder: Option<String>| holder.unwrap_or_else(|| "another program".to_string());
+        let locked = lock_within(path, deadline, PAUSE, |file, since| {
             waited = true;
-            let holder = || holder_of(&file).unwrap_or_else(|| "another program".to_string());
-            if began.elapsed() >= deadline {
-                return Err(Error::Busy {
-                    path: path.to_path_buf(),
-                    waited: deadline,
-                    holder: holder(),
-                });
-            }
-            if !told && began.elapsed() >= SILENCE {
+            if !told && since >= SILENCE {
                 told = true;
                 log::info!(
                     "{} is applying a configuration; waiting until it is done ...",
-                    holder()
+                    named(holder_of(file))
                 );
             }
-            std::thread::sleep(PAUSE);
+        });
+        let path = path.to_path_buf();
+        match locked {
+            Ok(lock) => Ok(Self {
+                _lock: lock,
+                asked,
+                waited,
+            }),
+            Err(LockError::Unusable(source)) => Err(Error::Turn { path, source }),
+            Err(LockError::Held(holder)) => Err(Error::Busy {
+                path,
+                waited: deadline,
+                holder: named(holder),
+            }),
         }
     }
 

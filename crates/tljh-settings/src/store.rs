@@ -4,14 +4,13 @@
 //! one machine respect each other. A save writes a new file in the same folder, syncs it, renames it over
 //! the old one and syncs the folder; it keeps the old one's mode and owner, and follows a symbolic link.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use tljh_terminal::Hinted;
 
 use crate::edit::Document;
@@ -19,9 +18,11 @@ use crate::error::SettingsError;
 
 mod held;
 mod holder;
+mod lock;
 
 pub use held::Held;
 pub use holder::holder_of;
+pub use lock::{LockError, lock_within};
 
 /// How long an edit waits for another one.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -147,33 +148,14 @@ impl Store {
         let mut name = self.path.clone().into_os_string();
         name.push(".lock");
         let path = PathBuf::from(name);
-        let failed = |source| StoreError::OpenLock {
-            path: path.clone(),
-            source,
-        };
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-        let start = Instant::now();
-        loop {
-            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(lock),
-                Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
-                Err((_, error)) => return Err(failed(error.into())),
-            };
-            if start.elapsed() >= self.deadline {
-                return Err(StoreError::Locked {
-                    path,
-                    waited: self.deadline,
-                    holder: holder_of(&file),
-                });
-            }
-            std::thread::sleep(LOCK_POLL);
-        }
+        lock_within(&path, self.deadline, LOCK_POLL, |_, _| ()).map_err(|error| match error {
+            LockError::Unusable(source) => StoreError::OpenLock { path, source },
+            LockError::Held(holder) => StoreError::Locked {
+                path,
+                waited: self.deadline,
+                holder,
+            },
+        })
     }
 
     fn save(&self, text: &str) -> io::Result<()> {

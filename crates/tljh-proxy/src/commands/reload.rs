@@ -12,7 +12,7 @@ use crate::cli::Folders;
 use crate::error::Error;
 use crate::handover::{Control, SERVING, addresses};
 
-/// How long it may take for that. It reads its routes and answers; more than a moment is a machine under load.
+/// How long a new process may take until it serves. It reads its routes and answers; more than a moment is a machine under load.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Starts a new process, and waits until it serves in the place of the running one.
