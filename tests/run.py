@@ -3,7 +3,8 @@
 
     tests/run.py [GROUP...]      all groups by default, but for `jupyterhub`; `tests/run.py --list` names them
 
-`SUITES` chooses the Debian releases of the tests on machines. The groups of one stage run side by side;
+`SUITES` chooses the Debian releases of the tests on machines; what is the same on each of them is tested on one, with
+`EVERY=1` on all. The groups of one stage run side by side;
 what each printed comes when it ends.
 """
 
@@ -20,7 +21,6 @@ SUITES = os.environ.get("SUITES", "bookworm trixie").split()
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.environ.get("TLJH_CACHE", "/var/cache/tljh") + "/target"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
 PROXY = f"{TARGET}/packages/release/tljh-proxy"
-WORKERS = ["--numprocesses=2", "--dist=loadfile"]
 
 # What cargo and pytest print at the end of a run.
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|ignored|errors?)\b")
@@ -43,7 +43,7 @@ def stages():
         "machines": pytest("machines"),
     }
     # Machines wait more than they compute: two files of tests at a time for each release.
-    yield {f"system-{suite}": pytest("system", *WORKERS, SUITES=suite) for suite in SUITES}
+    yield {"system": pytest("system", f"--numprocesses={2 * len(SUITES)}", "--dist=loadgroup")}
 
 
 def on_request():

@@ -1,13 +1,15 @@
 """Fixtures of the system tests: the repository, fresh machines, machines with tljh installed.
 
-`SUITES` chooses the Debian releases.  A failed test leaves its machines' journals in
-dist/logs.
+`SUITES` chooses the Debian releases. A file that says `ON_ANY_RELEASE = True` is run on one of them, always the same
+one: what it tests is ours alone, and the same program on each. With `EVERY=1` it is run on all. A failed test leaves
+its machines' journals in dist/logs.
 """
 
 import os
 import re
 import shutil
 import time
+import zlib
 
 import pytest
 
@@ -34,7 +36,27 @@ def repository():
     served.close()
 
 
-@pytest.fixture(scope="module", params=suites())
+def releases_for(module):
+    """The Debian releases that the tests of `module` run on."""
+    every = suites()
+    if not getattr(module, "ON_ANY_RELEASE", False) or os.environ.get("EVERY") == "1":
+        return every
+    return [every[zlib.crc32(module.__name__.encode()) % len(every)]]
+
+
+def pytest_generate_tests(metafunc):
+    if "suite" in metafunc.fixturenames:
+        metafunc.parametrize("suite", releases_for(metafunc.module), indirect=True, scope="module")
+
+
+def pytest_collection_modifyitems(items):
+    """Workers take the tests of one file and release together, which share a machine."""
+    for item in items:
+        release = item.callspec.params.get("suite", "") if hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{release}"))
+
+
+@pytest.fixture(scope="module")
 def suite(request):
     return request.param
 

@@ -8,6 +8,8 @@ from tests.machines.hub_client import HubClient
 from tests.machines.install import http_status, wait_for_login_page
 from tests.machines.places import wait_for
 
+ON_ANY_RELEASE = True
+
 PASSWORD = "a first password"
 SNIPPET = "/etc/tljh/jupyterhub_config.d/test.py"
 

@@ -11,6 +11,8 @@ from tests.machines.browser import Browser
 from tests.machines.install import read_admin_password
 from tests.system.lab import log_in, open_terminal, type_in_terminal, wait_for_lab
 
+ON_ANY_RELEASE = True
+
 NAME = "hub.tljh.test"
 FOLDER = "/etc/ssl/tljh-test"
 

@@ -8,6 +8,8 @@ import pytest
 from tests.machines.install import http_status, wait_for_login_page
 from tests.machines.places import wait_for
 
+ON_ANY_RELEASE = True
+
 CONFIG = "/etc/tljh/config.yaml"
 SNIPPET = "/etc/tljh/jupyterhub_config.d/test.py"
 # Python accepts it; JupyterHub ends when it opens the file.

@@ -7,6 +7,8 @@ import pytest
 from tests.machines.hub_client import HubClient
 from tests.machines.places import wait_for
 
+ON_ANY_RELEASE = True
+
 PASSWORD = "a first password"
 NUMBERS = itertools.count(1)
 SINGLE_USER = "/opt/tljh/user/bin/jupyterhub-singleuser"

@@ -8,6 +8,8 @@ import pytest
 from tests.machines.install import http_status, wait_for_login_page
 from tests.machines.places import wait_for
 
+ON_ANY_RELEASE = True
+
 CONFIG = "/etc/tljh/config.yaml"
 DEADLY = "set auth.JupyterHub.extra_log_file /proc/nothing/hub.log"
 WAITING = "is applying a configuration; waiting until it is done"
