@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.machines.places import DIST
 from tests.machines.repository import Repository
 
-from . import config, environment, installation, memory, proxy, sessions, sizes
+from . import config, environment, installation, memory, proxies, sessions, sizes
 from .figures import load, missing, print_heading, print_rows
 
 RUNS = 3
@@ -29,7 +29,7 @@ def main():
         figures += attempt("sizes", sizes.measure, suite, repository)
     finally:
         repository.close()
-    figures += attempt("proxy", measure_program, suite, proxy, "tljh-proxy")
+    figures += attempt("proxy", measure_program, suite, proxies, "tljh-proxy")
     figures += attempt("configuration tool", measure_program, suite, config, "tljh-config")
     print_heading("Summary")
     print_rows(("figure", "ours", "peer or target", "ratio", "met"), figures)

@@ -26,6 +26,14 @@ def against_peer(name, value, peer, unit, peer_name, limit=None, digits=1):
     return Figure(name, f"{value:.{digits}f} {unit}", shown, f"{ratio:.2f}", met)
 
 
+def at_least(name, value, peer, unit, peer_name, least=None, digits=1):
+    """A figure beside a peer's; `least` is the ratio that it is to reach."""
+    ratio = value / peer
+    met = "-" if least is None else "yes" if ratio >= least else "no"
+    shown = f"{peer_name}: {peer:.{digits}f} {unit}" + (f", >= {least:g} x" if least else "")
+    return Figure(name, f"{value:.{digits}f} {unit}", shown, f"{ratio:.2f}", met)
+
+
 def missing(name, error):
     """A figure that could not be had, and why."""
     lines = str(error).strip().splitlines() or [""]

@@ -1,0 +1,44 @@
+"""5,000 routes instead of one, under small requests."""
+
+import http.client
+import json
+import time
+
+from ..figures import at_least, load, print_rows
+from ..peers import TOKEN
+from . import sides
+from .sides import OURS, ROUNDS
+from .small_requests import BACKEND, load_once
+
+ROUTES = 5000
+
+
+def measure(binary, seconds):
+    with (
+        sides.running_backend(BACKEND) as backend,
+        sides.running_sides(backend, (OURS,), binary) as (one, _),
+        sides.running_sides(backend, (OURS,), binary) as (many, _),
+    ):
+        proxies = {"one route": one[OURS], f"{ROUTES} routes": many[OURS]}
+        took = add_routes(many[OURS], backend)
+        path = f"/user/someone-{ROUTES // 2}/api/status"
+        rows = sides.in_turns(proxies, lambda side: load_once(side, seconds, path))
+    print_rows(("", "req/s", "p99 ms", "µs processor/req"), [
+        (name, f"{row['rate']:.0f}", f"{row['p99']:.2f}", f"{row['processor']:.1f}") for name, row in rows.items()
+    ])
+    print(f"\n{ROUNDS} rounds of {seconds} s, {load()}. The routes were added in {took:.1f} s, each durable when answered.")
+    one, many = (row["rate"] for row in rows.values())
+    return [at_least(f"proxy, requests a second with {ROUTES} routes", many, one, "/s", "one route", 0.95, digits=0)]
+
+
+def add_routes(side, backend):
+    began = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", side.api, timeout=30)
+    body = json.dumps({"target": f"http://127.0.0.1:{backend}"})
+    for number in range(ROUTES - 1):
+        connection.request("POST", f"/api/routes/user/someone-{number}", body, {"Authorization": f"token {TOKEN}"})
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 201:
+            raise RuntimeError(f"route {number} was not added: {answer.status}")
+    return time.monotonic() - began
