@@ -57,7 +57,7 @@ pub struct Forward {
 }
 
 /// An answer, and the connection on which its body comes.
-type Answered = (Response<Incoming>, Backend);
+type Answered = (Response<Incoming>, Box<Backend>);
 
 impl Forward {
     /// A proxy for these routes, without any connection to a backend yet. Each connection whose protocol was changed
@@ -247,7 +247,7 @@ impl Forward {
     fn switch(
         &self,
         answer: Response<Incoming>,
-        backend: Backend,
+        backend: Box<Backend>,
         on_client: Option<OnUpgrade>,
         route: Arc<Route>,
         under_way: UnderWay,

@@ -32,7 +32,7 @@ enum AnswerBody {
 struct Coming {
     first: Option<Result<Bytes, hyper::Error>>,
     body: Incoming,
-    backend: Option<Backend>,
+    backend: Option<Box<Backend>>,
     pool: Arc<Pool>,
     subject: Subject,
     counts: bool,
@@ -49,7 +49,7 @@ impl Answer {
     /// ends here and now. It `counts` as activity of the route when it ends, or not.
     pub fn coming(
         mut body: Incoming,
-        backend: Backend,
+        backend: Box<Backend>,
         pool: &Arc<Pool>,
         subject: impl FnOnce() -> Subject,
         counts: bool,

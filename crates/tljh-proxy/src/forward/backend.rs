@@ -51,7 +51,7 @@ impl Backend {
     ///
     /// # Errors
     /// Nobody listens there, or does not answer within ten seconds.
-    pub async fn connect(peer: Peer) -> Result<Self, Failure> {
+    pub async fn connect(peer: Peer) -> Result<Box<Self>, Failure> {
         let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(peer.address)).await;
         let stream = connected
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
@@ -61,12 +61,13 @@ impl Backend {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(Failure::Backend)?;
-        Ok(Self {
+        // It goes from hand to hand with each request, and is large.
+        Ok(Box::new(Self {
             peer,
             sender,
             connection,
             ended: false,
-        })
+        }))
     }
 
     /// Whom it leads to.

@@ -15,18 +15,21 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// How many are kept to one address.
 const MAX_KEPT: usize = 128;
 
+/// Connections to one peer, and since when each is kept.
+type Kept = Vec<(Box<Backend>, Instant)>;
+
 /// The kept connections of one thread.
 ///
 /// Each belongs to the route that it was made for: a server that is gone may hold on to its connections, while another
 /// one, somebody else's, already listens on the same port.
 #[derive(Default)]
 pub struct Pool {
-    kept: Mutex<HashMap<Peer, Vec<(Backend, Instant)>>>,
+    kept: Mutex<HashMap<Peer, Kept>>,
 }
 
 impl Pool {
     /// A connection to `peer` that is open, as far as is known; the one that was used last.
-    pub fn take(&self, peer: Peer) -> Option<Backend> {
+    pub fn take(&self, peer: Peer) -> Option<Box<Backend>> {
         let mut kept = self.kept.lock();
         let connections = kept.get_mut(&peer)?;
         while let Some((mut backend, _)) = connections.pop() {
@@ -38,7 +41,7 @@ impl Pool {
     }
 
     /// Keeps a connection, if it can be used again.
-    pub fn put(&self, mut backend: Backend) {
+    pub fn put(&self, mut backend: Box<Backend>) {
         if !backend.is_idle() {
             return;
         }
