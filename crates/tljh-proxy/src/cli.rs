@@ -43,6 +43,11 @@ pub enum Command {
     /// the old one ends when its last connection does, which may be hours later.
     #[command(after_long_help = "Example:\n  sudo systemctl reload tljh-proxy.service")]
     Reload(Folders),
+    /// Serve an own certificate that has changed, if it can be used
+    ///
+    /// systemd runs it when the certificate's files change and are for root alone. Others the proxy looks at itself.
+    #[command(after_long_help = "Example:\n  sudo tljh-proxy reload-certificate")]
+    ReloadCertificate(SettingsFiles),
     /// Show how HTTPS is doing: issuer, names, expiry, last error, next try
     ///
     /// Reads what the proxy wrote last, so that it also works while the proxy is down, and says so then. The exit code
@@ -77,6 +82,16 @@ pub struct RunOptions {
 
 #[derive(Debug, Args)]
 pub struct ListenOptions {
+    #[command(flatten)]
+    pub files: SettingsFiles,
+    /// Folder in which a running proxy answers [default: $RUNTIME_DIRECTORY]
+    #[arg(long, value_name = "DIR", env = "RUNTIME_DIRECTORY", hide_env = true)]
+    pub runtime_dir: Option<PathBuf>,
+}
+
+/// What `tljh-hub render proxy` writes.
+#[derive(Debug, Args)]
+pub struct SettingsFiles {
     /// Settings, a JSON file
     #[arg(long, value_name = "FILE", default_value = "/var/lib/tljh/proxy.json")]
     pub settings: PathBuf,
@@ -87,9 +102,6 @@ pub struct ListenOptions {
         default_value = "/var/lib/tljh/proxy-api-token"
     )]
     pub token_file: PathBuf,
-    /// Folder in which a running proxy answers [default: $RUNTIME_DIRECTORY]
-    #[arg(long, value_name = "DIR", env = "RUNTIME_DIRECTORY", hide_env = true)]
-    pub runtime_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

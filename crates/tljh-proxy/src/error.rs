@@ -46,6 +46,10 @@ pub enum Error {
     Spawn { source: io::Error },
     #[error("the new process did not take over within {seconds} s, and the running one goes on")]
     NoSuccessor { seconds: u64 },
+    #[error("systemd did not reload the proxy")]
+    Reload { source: io::Error },
+    #[error("going on with the old certificate: {what}")]
+    OwnCertificate { what: String },
     #[error("the API token in `{}` is empty", path.display())]
     EmptyToken { path: PathBuf },
     #[error("`{address}` is not an IP address to listen on")]
@@ -88,7 +92,10 @@ impl Hinted for Error {
             Self::NoSettings | Self::NoStateFolder | Self::NotRunning { .. } => {
                 Some("run `sudo systemctl start tljh-proxy.service`".into())
             }
-            Self::NoSuccessor { .. } => {
+            Self::OwnCertificate { .. } => {
+                Some("run `sudo tljh-config check` once it is mended".into())
+            }
+            Self::NoSuccessor { .. } | Self::Reload { .. } => {
                 Some("run `sudo journalctl --unit tljh-proxy.service` to see why".into())
             }
             Self::Status { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {

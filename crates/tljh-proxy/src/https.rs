@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::settings::{OwnCertificate, Settings};
 use crate::tls::{self, Certificate, Resolver};
 pub use front::Front;
+pub use own::read as read_own;
 pub use status::{ProcessMark, Source, Status, StatusFile, Trouble};
 
 /// HTTPS of a running proxy; that it is off, too.

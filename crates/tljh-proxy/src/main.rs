@@ -21,12 +21,18 @@ mod routes;
 mod serve;
 mod settings;
 mod tls;
+mod watched;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use mimalloc::MiMalloc;
 
 use crate::cli::{Cli, Command};
+
+/// A request allocates and frees some thirty times, on the thread that serves it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
     tljh_terminal::finish(match cli.command {
         Command::Run(options) => commands::run::run(&options),
         Command::Listen(options) => commands::listen::run(&options),
+        Command::ReloadCertificate(files) => commands::reload_certificate::run(&files),
         Command::Reload(folders) => commands::reload::run(&folders),
         Command::Status(options) => match commands::status::run(&options) {
             Ok(code) => return code,
