@@ -8,6 +8,8 @@ import pytest
 from tests.machines.hub_client import HubClient
 from tests.machines.places import wait_for
 
+ON_ANY_RELEASE = True
+
 ACCOUNT = re.compile(r"jupyter-[a-z0-9_.-]{1,24}")
 LONG = "x" * 64
 

@@ -12,6 +12,8 @@ from tests.machines.repository import Repository
 
 import purging
 
+ON_ANY_RELEASE = True
+
 OURS = "tljh tljh-hub tljh-proxy tljh-config tljh-user-env"
 
 
