@@ -20,6 +20,7 @@ mod upload;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -30,7 +31,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
 use crate::client::{BodyLength, Client, ClientStream, Transport, UnderWay};
+use crate::fault::Fault;
 use crate::https::Front;
+use crate::metrics::{self, Origin, Thing};
 use crate::pages::{self, Page};
 use crate::routes::{Route, Table};
 use answer::Answer;
@@ -83,7 +86,9 @@ impl Forward {
         client: Arc<Client>,
         request: Request<Incoming>,
     ) -> Response<Answer> {
-        let mut answer = self.respond(&client, request).await;
+        let (began, mut origin) = (Instant::now(), Origin::Proxy);
+        let mut answer = self.respond(&client, request, &mut origin).await;
+        metrics::answered(origin, answer.status(), began.elapsed());
         if client.is_secure
             && let Some(hsts) = self.front.hsts()
         {
@@ -93,7 +98,13 @@ impl Forward {
         answer
     }
 
-    async fn respond(&self, client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
+    /// Answers a request, and says who has: nobody but the proxy, unless `origin` is changed.
+    async fn respond(
+        &self,
+        client: &Arc<Client>,
+        request: Request<Incoming>,
+        origin: &mut Origin,
+    ) -> Response<Answer> {
         let (mut parts, body) = request.into_parts();
         let is_multiplexed = parts.version == Version::HTTP_2;
         let (under_way, length) = if is_multiplexed {
@@ -158,6 +169,13 @@ impl Forward {
                 break (route, answered);
             }
         };
+        if answered.is_ok() {
+            *origin = if route.is_hub() {
+                Origin::Hub
+            } else {
+                Origin::Server
+            };
+        }
         match answered {
             Ok((answer, backend)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.switch(answer, backend, on_client, route, under_way)
@@ -183,7 +201,7 @@ impl Forward {
                 drop(patience);
                 failure.log(&Subject::new(&route, &parts));
                 match failure {
-                    Failure::Client(_) => refuse(StatusCode::BAD_REQUEST, under_way),
+                    Failure::Client(_) => end_with(StatusCode::BAD_REQUEST, under_way),
                     _ if route.is_hub() => self.page(Page::HubStarting, &parts, under_way).await,
                     _ => self.page(Page::ServerSilent, &parts, under_way).await,
                 }
@@ -263,6 +281,7 @@ impl Forward {
         let relayed = self.relays.clone();
         tokio::spawn(async move {
             let _relayed = relayed;
+            let _open = metrics::begin(Thing::WebSocket);
             // Either side may be gone by now; the other one is closed with what is dropped here.
             let client = on_client?.await.ok()?;
             let client = client.downcast::<TokioIo<ClientStream>>().ok()?;
@@ -310,6 +329,12 @@ fn whole(answer: Response<Bytes>, under_way: UnderWay) -> Response<Answer> {
 /// Says no, and closes the connection: what follows may not be what it seems. On a connection of HTTP/2 that ends the
 /// request alone, whose frames leave no doubt; hyper knows not to send the header there.
 fn refuse(status: StatusCode, under_way: UnderWay) -> Response<Answer> {
+    metrics::failed(Fault::Refused);
+    end_with(status, under_way)
+}
+
+/// An answer after which nothing is read from the connection.
+fn end_with(status: StatusCode, under_way: UnderWay) -> Response<Answer> {
     let mut answer = Response::new(Answer::whole(Bytes::new(), under_way));
     *answer.status_mut() = status;
     close_after(answer.headers_mut());

@@ -25,8 +25,10 @@ use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::error::Error;
+use crate::fault::Fault;
 use crate::handover::{Event, Handover, Successors};
 use crate::https::Https;
+use crate::metrics::{self, Exposition};
 use crate::routes::Table;
 use accept::{accept, accept_waiting};
 use connection::serve_client;
@@ -115,7 +117,8 @@ async fn serve_all(
     };
     let take_http = |stream, address| take(Door::Http, stream, address);
     let take_https = |stream, address| take(Door::Https, stream, address);
-    let shared_api = Arc::new(Api::new(table.clone(), token));
+    let figures = Exposition::new(table.clone(), https.clone());
+    let shared_api = Arc::new(Api::new(table.clone(), token, figures));
     let (api_phase, phase) = watch::channel(Phase::Serving);
     let accept_api = accept(&api, api_open, |stream, address| {
         let api = shared_api.clone();
@@ -227,6 +230,7 @@ async fn hand_over(
                 let _ = done.send(());
             }
             Event::Resume => {
+                metrics::failed(Fault::Handover);
                 log::warn!("no process took over; this one goes on");
                 table.thaw();
                 let _ = open_api.send(true);

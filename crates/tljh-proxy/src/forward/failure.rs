@@ -7,6 +7,8 @@ use std::{fmt, io};
 use http::request::Parts;
 use http::{Method, Uri};
 
+use crate::fault::Fault;
+use crate::metrics;
 use crate::routes::Route;
 
 /// Why a request has no answer of its backend.
@@ -63,8 +65,22 @@ impl Failure {
         }
     }
 
-    /// Says in the log what failed.
+    /// What it is in the figures and in the journal.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Lookup(_) => Fault::Lookup,
+            Self::Tls => Fault::Unsupported,
+            Self::Connect(_) => Fault::Connect,
+            Self::Backend(error) if error.is_parse() => Fault::InvalidAnswer,
+            Self::Backend(_) => Fault::NoAnswer,
+            Self::Answer => Fault::InvalidAnswer,
+            Self::Client(_) => Fault::Incomplete,
+        }
+    }
+
+    /// Says in the log what failed, and counts it.
     pub fn log(&self, subject: &Subject) {
+        metrics::failed(self.fault());
         let cause = io_cause(self);
         if matches!(self, Self::Client(_)) {
             log::debug!("{subject}: client: {self}{cause}");
@@ -79,8 +95,9 @@ impl Failure {
     }
 }
 
-/// Says in the log that an answer broke off.
+/// Says in the log that an answer broke off, and counts it.
 pub fn log_broken(error: &hyper::Error, subject: &Subject) {
+    metrics::failed(Fault::BrokenAnswer);
     let (route, cause) = (&subject.route, io_cause(error));
     log::warn!(
         "{subject}: backend {}:{}: the answer broke off{cause}",

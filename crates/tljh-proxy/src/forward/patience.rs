@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use crate::metrics::{self, Thing, UnderWay};
+
 /// The time between two tries.
 const PAUSE: Duration = Duration::from_millis(150);
 
@@ -21,6 +23,8 @@ pub struct Patience<'a> {
     limit: Duration,
     until: Option<Instant>,
     turn: Option<MutexGuard<'a, ()>>,
+    /// Since the first wait.
+    waiting: Option<UnderWay>,
 }
 
 impl<'a> Patience<'a> {
@@ -31,6 +35,7 @@ impl<'a> Patience<'a> {
             limit,
             until: None,
             turn: None,
+            waiting: None,
         }
     }
 
@@ -62,6 +67,8 @@ impl<'a> Patience<'a> {
 
     fn until(&mut self) -> Instant {
         let limit = self.limit;
+        self.waiting
+            .get_or_insert_with(|| metrics::begin(Thing::Wait));
         *self.until.get_or_insert_with(|| Instant::now() + limit)
     }
 }

@@ -28,6 +28,7 @@ pub struct Route {
     /// Path of the target, put before that of every request; empty for none.
     pub base: String,
     data: Map<String, Value>,
+    hub: bool,
     last_activity: AtomicI64,
 }
 
@@ -74,6 +75,7 @@ impl Route {
             host,
             port,
             base,
+            hub: data.get("hub") == Some(&Value::Bool(true)),
             data,
             last_activity: AtomicI64::new(before.unwrap_or_else(now)),
         })
@@ -95,7 +97,7 @@ impl Route {
 
     /// Whether this is the hub's own route: JupyterHub marks it so.
     pub fn is_hub(&self) -> bool {
-        self.data.get("hub") == Some(&Value::Bool(true))
+        self.hub
     }
 
     /// Whether both routes hold the same, their activity aside.

@@ -54,6 +54,11 @@ impl Routes {
         self.by_key.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// The route for a request target as it came, escapes and query included; behind `host` where hosts count.
     pub fn find(&self, target: &[u8], host: Option<&str>) -> Option<&Arc<Route>> {
         let mut path = unescape(path_of(target));

@@ -8,6 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::fault::Fault;
+use crate::metrics;
+
 /// How long accepting rests when it fails, as without descriptors it does until one is closed.
 const REST: Duration = Duration::from_millis(200);
 
@@ -24,6 +27,7 @@ pub async fn accept(
             accepted = socket.accept() => match accepted {
                 Ok((stream, address)) => take(stream, address),
                 Err(error) => {
+                    metrics::failed(Fault::Accept);
                     log::warn!("could not accept a connection: {error}");
                     sleep(REST).await;
                 }

@@ -20,7 +20,9 @@ use tokio::time::sleep;
 
 use super::Phase;
 use crate::client::{Client, ClientStream, Patience, Transport};
+use crate::fault::Fault;
 use crate::listen::{MAX_HEAD, MAX_HEADERS};
+use crate::metrics;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -123,6 +125,9 @@ pub async fn drive<C: Future<Output = hyper::Result<()>>>(
         }
     };
     if let Err(error) = served {
+        if error.is_parse() {
+            metrics::failed(Fault::Malformed);
+        }
         log::debug!("client: {error}");
     }
 }
