@@ -136,7 +136,8 @@ impl Forward {
         let on_client = parts.extensions.remove::<OnUpgrade>();
         let mut body = Some(body);
         let mut repeats = REPEATS;
-        let mut patience = Patience::new(&self.queue, self.table.rules().hub_wait);
+        let limit = self.table.rules().hub_wait;
+        let mut patience = Patience::new(&self.queue, limit, Some(client));
         let (route, answered) = loop {
             let route = match self.route_of(&parts) {
                 Ok(route) => route,

@@ -13,8 +13,8 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use crate::fault::Fault;
-use counts::{Figure, count};
 pub use counts::{Call, Origin, Thing};
+use counts::{Figure, count};
 pub use exposition::{Exposition, TEXT};
 
 /// Notes the head of an answer, which took this long.

@@ -73,7 +73,7 @@ impl Forward {
             asked.headers_mut().insert(header::HOST, host.clone());
             asked
         };
-        let mut patience = Patience::new(&self.queue, Duration::ZERO);
+        let mut patience = Patience::new(&self.queue, Duration::ZERO, None);
         let mut body = None;
         let asked = self.send(&route, true, &mut body, &mut patience, ask);
         match timeout(LIMIT, asked).await {

@@ -192,7 +192,9 @@ mod tests {
         let figure = Figure::Faults(Fault::Lookup);
         let before = total(figure);
         let threads = [1, 2, 3].map(|more| thread::spawn(move || count(figure, more)));
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
         count(figure, 4);
         assert_eq!(total(figure) - before, 10);
     }
