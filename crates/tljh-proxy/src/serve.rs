@@ -5,6 +5,7 @@
 
 mod accept;
 mod connection;
+mod drain;
 mod phase;
 mod secure;
 mod worker;
@@ -32,6 +33,7 @@ use crate::metrics::{self, Exposition};
 use crate::routes::Table;
 use accept::{accept, accept_waiting};
 use connection::serve_client;
+use drain::Report;
 pub use phase::Phase;
 use worker::{Door, Worker, least_busy};
 
@@ -161,6 +163,7 @@ async fn serve_all(
             accept_waiting(secure, take_https);
         }
     }
+    let control = successors.as_ref().map(|next| next.path().to_path_buf());
     drop((http, secure, api, phase, successors));
     let mut relays = Vec::new();
     let mut connections = vec![api_phase];
@@ -181,11 +184,14 @@ async fn serve_all(
                 all_closed(&connections).await;
                 all_closed(&relays).await;
             };
+            let mut report = Report::new(control.unwrap_or_default());
             tokio::select! {
                 () = drained => {
+                    report.tell(&table).await;
                     log::info!("the last connection has ended");
                     return Ok(());
                 }
+                () = report.keep(&table) => {}
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
@@ -239,6 +245,7 @@ async fn hand_over(
         }
     }
 }
+            Event::Used(uses) => table.note_uses(&uses),
 
 fn tell(connections: &[watch::Sender<Phase>], phase: Phase) {
     for connections in connections {

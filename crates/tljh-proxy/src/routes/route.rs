@@ -103,6 +103,11 @@ impl Route {
     /// Whether both routes hold the same, their activity aside.
     pub fn same_data(&self, other: &Self) -> bool {
         self.data == other.data
+    /// Notes that the route was used at `time`, in milliseconds since 1970, unless it was since.
+    pub fn touch_at(&self, time: i64) {
+        self.last_activity.fetch_max(time, Ordering::Relaxed);
+    }
+
     }
 
     /// The route as the API shows it: what it was given, and `last_activity`.

@@ -207,6 +207,26 @@ impl Table {
         }
     }
 
+    /// When each route was last used, by its prefix, in milliseconds since 1970.
+    pub fn last_uses(&self) -> Vec<(String, i64)> {
+        let now = self.current();
+        let uses = now.by_key.iter().map(|(key, route)| {
+            let prefix = String::from_utf8_lossy(key).into_owned();
+            (prefix, route.last_activity())
+        });
+        uses.collect()
+    }
+
+    /// Notes what another process tells of such uses. A route that is not there any more stays away.
+    pub fn note_uses(&self, uses: &[(String, i64)]) {
+        let now = self.current();
+        for (prefix, time) in uses {
+            if let Some(route) = now.get(prefix) {
+                route.touch_at(*time);
+            }
+        }
+    }
+
     /// Writes when each route was last used.
     ///
     /// # Errors
