@@ -112,7 +112,11 @@ impl Api {
             Err(refusal) => {
                 if let Refusal::Change(error @ ChangeError::Write { .. }) = &refusal {
                     metrics::failed(Fault::Write);
-                    log::error!("{}", tljh_terminal::render_error(error, None).trim_end());
+                    log::error!(
+                        TLJH_CAUSE = Fault::Write.cause().as_str(),
+                        TLJH_REASON = Fault::Write.as_str();
+                        "{}", tljh_terminal::render_error(error, None).trim_end()
+                    );
                 }
                 (
                     refusal.status(),
@@ -249,7 +253,7 @@ impl Api {
             // As CHP notes it.
             data.insert("host".into(), host.into());
         }
-        let route = Route::new(data, false)?;
+        let route = Route::new(prefix, data, false)?;
         let (host, port, tls) = (route.host.clone(), route.port, route.tls);
         self.table.add(prefix, route).await?;
         log::info!(
@@ -283,4 +287,25 @@ async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
             Refusal::Cut
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_programs_of_this_machine_are_local() {
+        for (address, expected) in [
+            ("127.0.0.1:9", true),
+            ("127.8.0.1:9", true),
+            ("[::1]:9", true),
+            ("[::ffff:127.0.0.1]:9", true),
+            ("192.0.2.1:9", false),
+            ("[2001:db8::1]:9", false),
+            ("0.0.0.0:9", false),
+        ] {
+            let client = Client::new(address.parse().unwrap(), false);
+            assert_eq!(is_local(&client), expected, "{address}");
+        }
+    }
 }

@@ -194,17 +194,23 @@ impl Forward {
                 if counts {
                     route.touch();
                 }
-                let subject = || Subject::new(&route, &parts);
+                let status = head.status;
+                let subject = || Subject::new(&route, &parts, status);
                 let body = Answer::coming(body, backend, &self.pool, subject, counts, under_way);
                 Response::from_parts(head, body)
             }
             Err(failure) => {
                 drop(patience);
-                failure.log(&Subject::new(&route, &parts));
-                match failure {
-                    Failure::Client(_) => end_with(StatusCode::BAD_REQUEST, under_way),
-                    _ if route.is_hub() => self.page(Page::HubStarting, &parts, under_way).await,
-                    _ => self.page(Page::ServerSilent, &parts, under_way).await,
+                let page = match failure {
+                    Failure::Client(_) => None,
+                    _ if route.is_hub() => Some(Page::HubStarting),
+                    _ => Some(Page::ServerSilent),
+                };
+                let status = page.map_or(StatusCode::BAD_REQUEST, Page::status);
+                failure.log(&Subject::new(&route, &parts, status));
+                match page {
+                    Some(page) => self.page(page, &parts, under_way).await,
+                    None => end_with(status, under_way),
                 }
             }
         }
@@ -330,7 +336,14 @@ fn whole(answer: Response<Bytes>, under_way: UnderWay) -> Response<Answer> {
 /// Says no, and closes the connection: what follows may not be what it seems. On a connection of HTTP/2 that ends the
 /// request alone, whose frames leave no doubt; hyper knows not to send the header there.
 fn refuse(status: StatusCode, under_way: UnderWay) -> Response<Answer> {
-    metrics::failed(Fault::Refused);
+    let fault = Fault::Refused;
+    metrics::failed(fault);
+    log::debug!(
+        TLJH_CAUSE = fault.cause().as_str(),
+        TLJH_REASON = fault.as_str(),
+        TLJH_STATUS = status.as_u16();
+        "client: refused with {status}"
+    );
     end_with(status, under_way)
 }
 

@@ -32,7 +32,11 @@ use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tljh_terminal::init_logging(cli.verbosity);
+    if let Command::Run(_) = cli.command {
+        tljh_terminal::init_service_logging(cli.verbosity);
+    } else {
+        tljh_terminal::init_logging(cli.verbosity);
+    }
     tljh_terminal::finish(match cli.command {
         Command::Run(options) => commands::run::run(&options),
         Command::Listen(options) => commands::listen::run(&options),

@@ -30,7 +30,7 @@ use crate::fault::Fault;
 use crate::handover::{Event, Handover, Successors};
 use crate::https::Https;
 use crate::metrics::{self, Exposition};
-use crate::routes::Table;
+use crate::routes::{ChangeError, Table};
 use accept::{accept, accept_waiting};
 use connection::serve_client;
 use drain::Report;
@@ -203,7 +203,7 @@ async fn serve_all(
         log::info!("stopped with {left} connections in use");
     }
     if !is_handed_over && let Err(error) = table.save().await {
-        log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
+        warn_of_routes(&error);
     }
     Ok(())
 }
@@ -231,21 +231,35 @@ async fn hand_over(
             Event::Freeze(done) => {
                 let _ = open_api.send(false);
                 if let Err(error) = table.freeze().await {
-                    log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
+                    warn_of_routes(&error);
                 }
                 let _ = done.send(());
             }
             Event::Resume => {
                 metrics::failed(Fault::Handover);
-                log::warn!("no process took over; this one goes on");
+                log::warn!(
+                    TLJH_CAUSE = Fault::Handover.cause().as_str(),
+                    TLJH_REASON = Fault::Handover.as_str();
+                    "no process took over; this one goes on"
+                );
                 table.thaw();
                 let _ = open_api.send(true);
             }
+            Event::Used(uses) => table.note_uses(&uses),
             Event::Release(released) => return released,
         }
     }
 }
-            Event::Used(uses) => table.note_uses(&uses),
+
+/// Says that the times of the last use of each route could not be written.
+fn warn_of_routes(error: &ChangeError) {
+    metrics::failed(Fault::Write);
+    log::warn!(
+        TLJH_CAUSE = Fault::Write.cause().as_str(),
+        TLJH_REASON = Fault::Write.as_str();
+        "{}", tljh_terminal::render_error(error, None).trim_end()
+    );
+}
 
 fn tell(connections: &[watch::Sender<Phase>], phase: Phase) {
     for connections in connections {

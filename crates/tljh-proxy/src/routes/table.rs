@@ -272,7 +272,7 @@ fn read_routes(file: Map<String, Value>, store: &Store, known: &Routes) -> Route
         } else {
             Map::new()
         };
-        match Route::new(data, true) {
+        match Route::new(&prefix, data, true) {
             Ok(route) => {
                 let there = known.get(&prefix).filter(|there| there.same_data(&route));
                 let route = there.cloned().unwrap_or_else(|| Arc::new(route));
@@ -298,7 +298,7 @@ mod tests {
             data.insert("name".into(), (*prefix).into());
             (
                 key_of(prefix).into_bytes(),
-                Arc::new(Route::new(data, false).unwrap()),
+                Arc::new(Route::new(prefix, data, false).unwrap()),
             )
         });
         Routes::new(by_key.collect())

@@ -28,7 +28,11 @@ pub async fn accept(
                 Ok((stream, address)) => take(stream, address),
                 Err(error) => {
                     metrics::failed(Fault::Accept);
-                    log::warn!("could not accept a connection: {error}");
+                    log::warn!(
+                        TLJH_CAUSE = Fault::Accept.cause().as_str(),
+                        TLJH_REASON = Fault::Accept.as_str();
+                        "could not accept a connection: {error}"
+                    );
                     sleep(REST).await;
                 }
             },

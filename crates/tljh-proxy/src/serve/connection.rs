@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use super::Phase;
 use crate::client::{Client, ClientStream, Patience, Transport};
-use crate::fault::Fault;
+use crate::fault::{Cause, Fault};
 use crate::listen::{MAX_HEAD, MAX_HEADERS};
 use crate::metrics;
 
@@ -128,7 +128,13 @@ pub async fn drive<C: Future<Output = hyper::Result<()>>>(
         if error.is_parse() {
             metrics::failed(Fault::Malformed);
         }
-        log::debug!("client: {error}");
+        // An answer that broke off ends the connection likewise.
+        let cause = if error.is_user() {
+            Cause::Upstream
+        } else {
+            Cause::Client
+        };
+        log::debug!(TLJH_CAUSE = cause.as_str(); "client: {error}");
     }
 }
 

@@ -60,7 +60,11 @@ pub async fn serve_secure<A, F, B>(
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             metrics::failed(Fault::Handshake);
-            return log::debug!("client: no handshake: {error}");
+            return log::debug!(
+                TLJH_CAUSE = Fault::Handshake.cause().as_str(),
+                TLJH_REASON = Fault::Handshake.as_str();
+                "client: no handshake: {error}"
+            );
         }
         Err(_) => return metrics::failed(Fault::Handshake),
     };
