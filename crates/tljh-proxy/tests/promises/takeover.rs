@@ -221,7 +221,9 @@ fn what_connections_of_replaced_processes_use_is_no_idle_server_to_the_hub() {
 
     for _ in 0..2 {
         let before = (last("a"), last("b"));
-        [&mut of_first, &mut of_second, &mut of_gone].map(say);
+        for kernel in [&mut of_first, &mut of_second, &mut of_gone] {
+            say(kernel);
+        }
         until("the serving process has heard of it", || {
             (last("a") > before.0 && last("b") > before.1).then_some(())
         });

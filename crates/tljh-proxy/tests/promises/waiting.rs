@@ -128,7 +128,7 @@ fn a_request_that_can_be_repeated_waits_for_a_hub_that_closes_and_no_other_does(
     assert_eq!(proxy.get("/hub/home").text(), "there");
     assert_eq!(seen.load(Ordering::SeqCst), 4);
     let post = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(crate::client::request(proxy.port, post).status, 503);
+    assert_eq!(request(proxy.port, post).status, 503);
     assert_eq!(posted.load(Ordering::SeqCst), 1);
 }
 
