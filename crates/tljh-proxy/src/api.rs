@@ -1,13 +1,15 @@
 //! JupyterHub's proxy REST API, as configurable-http-proxy serves it.
 //!
 //! `GET /api/routes` lists all routes (`?inactiveSince=` those unused since then), `GET`, `POST` and `DELETE`
-//! `/api/routes/PREFIX` concern one. Prefixes are unescaped before use. Every request needs the token.
+//! `/api/routes/PREFIX` concern one. Prefixes are unescaped before use. Every request needs the token, but for
+//! `GET /metrics` from this machine: it shows the proxy's figures, and nothing about anybody.
 
 use std::hint::black_box;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode;
@@ -15,6 +17,8 @@ use serde_json::{Map, Value};
 use tljh_terminal::Secret;
 
 use crate::client::{Client, FramingError};
+use crate::fault::Fault;
+use crate::metrics::{self, Exposition};
 use crate::routes::{ChangeError, Route, Table, TargetError, parse_time};
 
 /// A route is a few hundred bytes.
@@ -24,6 +28,7 @@ const BODY_LIMIT: usize = 1 << 20;
 pub struct Api {
     table: Arc<Table>,
     token: Secret,
+    figures: Exposition,
 }
 
 /// What keeps a request from being answered with 2xx, in the words of configurable-http-proxy, who has none for some.
@@ -77,9 +82,13 @@ impl Refusal {
 type Answer = Result<(StatusCode, Option<Value>), Refusal>;
 
 impl Api {
-    /// An API over this table, open to those who have the token.
-    pub fn new(table: Arc<Table>, token: Secret) -> Self {
-        Self { table, token }
+    /// An API over this table, open to those who have the token, and these figures, open to everybody on this machine.
+    pub fn new(table: Arc<Table>, token: Secret, figures: Exposition) -> Self {
+        Self {
+            table,
+            token,
+            figures,
+        }
     }
 
     /// Answers one request of `client`.
@@ -89,6 +98,10 @@ impl Api {
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         let (_under_way, length) = client.begin_request(request.headers());
+        if length.is_ok() && request.uri().path() == "/metrics" {
+            return self.show(client, &request).await;
+        }
+        let method = request.method().clone();
         let answer = match length {
             Ok(_) => self.obey(request).await,
             Err(error) => Err(error.into()),
@@ -98,7 +111,12 @@ impl Api {
             Ok((status, None)) => (status, String::new(), ""),
             Err(refusal) => {
                 if let Refusal::Change(error @ ChangeError::Write { .. }) = &refusal {
-                    log::error!("{}", tljh_terminal::render_error(error, None).trim_end());
+                    metrics::failed(Fault::Write);
+                    log::error!(
+                        TLJH_CAUSE = Fault::Write.cause().as_str(),
+                        TLJH_REASON = Fault::Write.as_str();
+                        "{}", tljh_terminal::render_error(error, None).trim_end()
+                    );
                 }
                 (
                     refusal.status(),
@@ -107,6 +125,7 @@ impl Api {
                 )
             }
         };
+        metrics::told(&method, status);
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = status;
         if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -122,6 +141,26 @@ impl Api {
         response
     }
 
+    /// The figures. A process that was replaced shows its own to who has kept a connection to it, so that nobody asks in
+    /// vain.
+    async fn show(&self, client: &Client, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let status = if request.method() != Method::GET {
+            StatusCode::METHOD_NOT_ALLOWED
+        } else if is_local(client) || self.is_authorized(authorization(request.headers())) {
+            StatusCode::OK
+        } else {
+            StatusCode::FORBIDDEN
+        };
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = status;
+        if status == StatusCode::OK {
+            *response.body_mut() = Full::from(self.figures.render().await);
+            let kind = HeaderValue::from_static(metrics::TEXT);
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+        response
+    }
+
     async fn obey(&self, request: Request<Incoming>) -> Answer {
         let (request, body) = request.into_parts();
         let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
@@ -129,8 +168,7 @@ impl Api {
             .strip_prefix("/api/routes")
             .filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let prefix = prefix.ok_or(Refusal::NotFound)?;
-        let given = request.headers.get(header::AUTHORIZATION);
-        if !self.is_authorized(given.map_or(b"", HeaderValue::as_bytes)) {
+        if !self.is_authorized(authorization(&request.headers)) {
             return Err(Refusal::Token);
         }
         if self.table.is_frozen() {
@@ -215,7 +253,7 @@ impl Api {
             // As CHP notes it.
             data.insert("host".into(), host.into());
         }
-        let route = Route::new(data, false)?;
+        let route = Route::new(prefix, data, false)?;
         let (host, port, tls) = (route.host.clone(), route.port, route.tls);
         self.table.add(prefix, route).await?;
         log::info!(
@@ -229,6 +267,17 @@ impl Api {
     }
 }
 
+fn authorization(headers: &HeaderMap) -> &[u8] {
+    let given = headers.get(header::AUTHORIZATION);
+    given.map_or(b"", HeaderValue::as_bytes)
+}
+
+/// Whether a client is a program of this machine.
+fn is_local(client: &Client) -> bool {
+    let address = client.address.to_str().unwrap_or_default();
+    address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
     let read = Limited::new(body, BODY_LIMIT).collect().await;
     read.map(|read| read.to_bytes()).map_err(|error| {
@@ -238,4 +287,25 @@ async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
             Refusal::Cut
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_programs_of_this_machine_are_local() {
+        for (address, expected) in [
+            ("127.0.0.1:9", true),
+            ("127.8.0.1:9", true),
+            ("[::1]:9", true),
+            ("[::ffff:127.0.0.1]:9", true),
+            ("192.0.2.1:9", false),
+            ("[2001:db8::1]:9", false),
+            ("0.0.0.0:9", false),
+        ] {
+            let client = Client::new(address.parse().unwrap(), false);
+            assert_eq!(is_local(&client), expected, "{address}");
+        }
+    }
 }

@@ -30,6 +30,7 @@ pub struct Client {
     /// Whether TLS secures it.
     pub is_secure: bool,
     leaves: AtomicBool,
+    waits: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -73,6 +74,7 @@ impl Client {
                 .unwrap_or_else(|_| HeaderValue::from_static("")),
             is_secure,
             leaves: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
             progress: Mutex::new(Progress {
                 waiting: Waiting::Head,
                 steps: 0,
@@ -129,6 +131,16 @@ impl Client {
     /// Whether the next answer is the connection's last.
     pub fn is_told_to_leave(&self) -> bool {
         self.leaves.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether a request waits, with a body that nobody reads meanwhile. hyper, which would find the client's end
+    /// behind that body, does not see it then: the stream looks for itself.
+    pub fn set_waiting(&self, waits: bool) {
+        self.waits.store(waits, Ordering::Relaxed);
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Whether the client has let the proxy wait for too long. To be asked every few seconds; the answer is late by no

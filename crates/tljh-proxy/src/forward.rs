@@ -20,6 +20,7 @@ mod upload;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -30,7 +31,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 
 use crate::client::{BodyLength, Client, ClientStream, Transport, UnderWay};
+use crate::fault::Fault;
 use crate::https::Front;
+use crate::metrics::{self, Origin, Thing};
 use crate::pages::{self, Page};
 use crate::routes::{Route, Table};
 use answer::Answer;
@@ -83,7 +86,9 @@ impl Forward {
         client: Arc<Client>,
         request: Request<Incoming>,
     ) -> Response<Answer> {
-        let mut answer = self.respond(&client, request).await;
+        let (began, mut origin) = (Instant::now(), Origin::Proxy);
+        let mut answer = self.respond(&client, request, &mut origin).await;
+        metrics::answered(origin, answer.status(), began.elapsed());
         if client.is_secure
             && let Some(hsts) = self.front.hsts()
         {
@@ -93,7 +98,13 @@ impl Forward {
         answer
     }
 
-    async fn respond(&self, client: &Arc<Client>, request: Request<Incoming>) -> Response<Answer> {
+    /// Answers a request, and says who has: nobody but the proxy, unless `origin` is changed.
+    async fn respond(
+        &self,
+        client: &Arc<Client>,
+        request: Request<Incoming>,
+        origin: &mut Origin,
+    ) -> Response<Answer> {
         let (mut parts, body) = request.into_parts();
         let is_multiplexed = parts.version == Version::HTTP_2;
         let (under_way, length) = if is_multiplexed {
@@ -125,7 +136,8 @@ impl Forward {
         let on_client = parts.extensions.remove::<OnUpgrade>();
         let mut body = Some(body);
         let mut repeats = REPEATS;
-        let mut patience = Patience::new(&self.queue, self.table.rules().hub_wait);
+        let limit = self.table.rules().hub_wait;
+        let mut patience = Patience::new(&self.queue, limit, Some(client));
         let (route, answered) = loop {
             let route = match self.route_of(&parts) {
                 Ok(route) => route,
@@ -158,6 +170,13 @@ impl Forward {
                 break (route, answered);
             }
         };
+        if answered.is_ok() {
+            *origin = if route.is_hub() {
+                Origin::Hub
+            } else {
+                Origin::Server
+            };
+        }
         match answered {
             Ok((answer, backend)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 self.switch(answer, backend, on_client, route, under_way)
@@ -175,17 +194,23 @@ impl Forward {
                 if counts {
                     route.touch();
                 }
-                let subject = || Subject::new(&route, &parts);
+                let status = head.status;
+                let subject = || Subject::new(&route, &parts, status);
                 let body = Answer::coming(body, backend, &self.pool, subject, counts, under_way);
                 Response::from_parts(head, body)
             }
             Err(failure) => {
                 drop(patience);
-                failure.log(&Subject::new(&route, &parts));
-                match failure {
-                    Failure::Client(_) => refuse(StatusCode::BAD_REQUEST, under_way),
-                    _ if route.is_hub() => self.page(Page::HubStarting, &parts, under_way).await,
-                    _ => self.page(Page::ServerSilent, &parts, under_way).await,
+                let page = match failure {
+                    Failure::Client(_) => None,
+                    _ if route.is_hub() => Some(Page::HubStarting),
+                    _ => Some(Page::ServerSilent),
+                };
+                let status = page.map_or(StatusCode::BAD_REQUEST, Page::status);
+                failure.log(&Subject::new(&route, &parts, status));
+                match page {
+                    Some(page) => self.page(page, &parts, under_way).await,
+                    None => end_with(status, under_way),
                 }
             }
         }
@@ -263,6 +288,7 @@ impl Forward {
         let relayed = self.relays.clone();
         tokio::spawn(async move {
             let _relayed = relayed;
+            let _open = metrics::begin(Thing::WebSocket);
             // Either side may be gone by now; the other one is closed with what is dropped here.
             let client = on_client?.await.ok()?;
             let client = client.downcast::<TokioIo<ClientStream>>().ok()?;
@@ -310,6 +336,19 @@ fn whole(answer: Response<Bytes>, under_way: UnderWay) -> Response<Answer> {
 /// Says no, and closes the connection: what follows may not be what it seems. On a connection of HTTP/2 that ends the
 /// request alone, whose frames leave no doubt; hyper knows not to send the header there.
 fn refuse(status: StatusCode, under_way: UnderWay) -> Response<Answer> {
+    let fault = Fault::Refused;
+    metrics::failed(fault);
+    log::debug!(
+        TLJH_CAUSE = fault.cause().as_str(),
+        TLJH_REASON = fault.as_str(),
+        TLJH_STATUS = status.as_u16();
+        "client: refused with {status}"
+    );
+    end_with(status, under_way)
+}
+
+/// An answer after which nothing is read from the connection.
+fn end_with(status: StatusCode, under_way: UnderWay) -> Response<Answer> {
     let mut answer = Response::new(Answer::whole(Bytes::new(), under_way));
     *answer.status_mut() = status;
     close_after(answer.headers_mut());

@@ -18,7 +18,7 @@ use sd_notify::NotifyState;
 
 pub use control::{Control, Event, Successors};
 pub use held::{Held, Name};
-pub use running::{Predecessor, addresses, offer};
+pub use running::{Predecessor, addresses, offer, tell_uses};
 pub use systemd::{held_by_manager, keep};
 
 /// What a new process says on standard output when it has taken over.

@@ -12,10 +12,12 @@ mod clock;
 mod commands;
 mod durable;
 mod error;
+mod fault;
 mod forward;
 mod handover;
 mod https;
 mod listen;
+mod metrics;
 mod pages;
 mod routes;
 mod serve;
@@ -36,7 +38,11 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tljh_terminal::init_logging(cli.verbosity);
+    if let Command::Run(_) = cli.command {
+        tljh_terminal::init_service_logging(cli.verbosity);
+    } else {
+        tljh_terminal::init_logging(cli.verbosity);
+    }
     tljh_terminal::finish(match cli.command {
         Command::Run(options) => commands::run::run(&options),
         Command::Listen(options) => commands::listen::run(&options),

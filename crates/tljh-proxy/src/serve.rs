@@ -5,6 +5,7 @@
 
 mod accept;
 mod connection;
+mod drain;
 mod phase;
 mod secure;
 mod worker;
@@ -25,11 +26,14 @@ use tokio::time::timeout;
 
 use crate::api::Api;
 use crate::error::Error;
+use crate::fault::Fault;
 use crate::handover::{Event, Handover, Successors};
 use crate::https::Https;
-use crate::routes::Table;
+use crate::metrics::{self, Exposition};
+use crate::routes::{ChangeError, Table};
 use accept::{accept, accept_waiting};
 use connection::serve_client;
+use drain::Report;
 pub use phase::Phase;
 use worker::{Door, Worker, least_busy};
 
@@ -115,7 +119,8 @@ async fn serve_all(
     };
     let take_http = |stream, address| take(Door::Http, stream, address);
     let take_https = |stream, address| take(Door::Https, stream, address);
-    let shared_api = Arc::new(Api::new(table.clone(), token));
+    let figures = Exposition::new(table.clone(), https.clone());
+    let shared_api = Arc::new(Api::new(table.clone(), token, figures));
     let (api_phase, phase) = watch::channel(Phase::Serving);
     let accept_api = accept(&api, api_open, |stream, address| {
         let api = shared_api.clone();
@@ -158,6 +163,7 @@ async fn serve_all(
             accept_waiting(secure, take_https);
         }
     }
+    let control = successors.as_ref().map(|next| next.path().to_path_buf());
     drop((http, secure, api, phase, successors));
     let mut relays = Vec::new();
     let mut connections = vec![api_phase];
@@ -178,11 +184,14 @@ async fn serve_all(
                 all_closed(&connections).await;
                 all_closed(&relays).await;
             };
+            let mut report = Report::new(control.unwrap_or_default());
             tokio::select! {
                 () = drained => {
+                    report.tell(&table).await;
                     log::info!("the last connection has ended");
                     return Ok(());
                 }
+                () = report.keep(&table) => {}
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
@@ -194,7 +203,7 @@ async fn serve_all(
         log::info!("stopped with {left} connections in use");
     }
     if !is_handed_over && let Err(error) = table.save().await {
-        log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
+        warn_of_routes(&error);
     }
     Ok(())
 }
@@ -222,18 +231,34 @@ async fn hand_over(
             Event::Freeze(done) => {
                 let _ = open_api.send(false);
                 if let Err(error) = table.freeze().await {
-                    log::warn!("{}", tljh_terminal::render_error(&error, None).trim_end());
+                    warn_of_routes(&error);
                 }
                 let _ = done.send(());
             }
             Event::Resume => {
-                log::warn!("no process took over; this one goes on");
+                metrics::failed(Fault::Handover);
+                log::warn!(
+                    TLJH_CAUSE = Fault::Handover.cause().as_str(),
+                    TLJH_REASON = Fault::Handover.as_str();
+                    "no process took over; this one goes on"
+                );
                 table.thaw();
                 let _ = open_api.send(true);
             }
+            Event::Used(uses) => table.note_uses(&uses),
             Event::Release(released) => return released,
         }
     }
+}
+
+/// Says that the times of the last use of each route could not be written.
+fn warn_of_routes(error: &ChangeError) {
+    metrics::failed(Fault::Write);
+    log::warn!(
+        TLJH_CAUSE = Fault::Write.cause().as_str(),
+        TLJH_REASON = Fault::Write.as_str();
+        "{}", tljh_terminal::render_error(error, None).trim_end()
+    );
 }
 
 fn tell(connections: &[watch::Sender<Phase>], phase: Phase) {

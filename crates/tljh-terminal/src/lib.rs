@@ -11,6 +11,6 @@ mod report;
 mod secret;
 
 pub use docs::{RenderError, render_docs};
-pub use logging::{Verbosity, init_logging};
+pub use logging::{Verbosity, init_logging, init_service_logging};
 pub use report::{Hinted, finish, render_error};
 pub use secret::Secret;

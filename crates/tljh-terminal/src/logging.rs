@@ -1,9 +1,15 @@
-//! Logging to standard error, where the journal picks it up for services.
+//! Logging to standard error, or to the journal where that is one and the same.
+
+mod journal;
 
 use std::io::Write as _;
 
 use clap::{ArgAction, Args};
+use env_logger::{Builder, Logger};
 use log::LevelFilter;
+use systemd_journal_logger::{JournalLog, connected_to_journal};
+
+use journal::Journal;
 
 /// `-v` and `-q`, the same in every program.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -30,15 +36,45 @@ impl Verbosity {
 
 /// Starts logging to standard error. `RUST_LOG` overrides the flags. Safe to call twice.
 ///
-/// Under systemd (`JOURNAL_STREAM` is set) each line begins with the syslog priority of sd-daemon(3), so
-/// that the journal files it under the right level; otherwise with the level's name unless it is `info`.
+/// Where standard error is the journal, each line begins with the syslog priority of sd-daemon(3), so that the journal
+/// files it under the right level; otherwise with the level's name unless it is `info`.
 pub fn init_logging(verbosity: Verbosity) {
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let _ = env_logger::Builder::new()
+    install_text(text_logger(verbosity));
+}
+
+/// As [`init_logging`], for a service that runs on: where standard error is the journal, entries go there with their
+/// key-value pairs as fields (systemd.journal-fields(7)).
+///
+/// The journal looks up which unit the sender of such an entry belongs to; of a process that ends at once it may find
+/// out too late.
+pub fn init_service_logging(verbosity: Verbosity) {
+    let text = text_logger(verbosity);
+    match connected_to_journal().then(JournalLog::new) {
+        Some(Ok(journal)) => {
+            let level = text.filter();
+            let installed = log::set_boxed_logger(Box::new(Journal { journal, text }));
+            if installed.is_ok() {
+                log::set_max_level(level);
+            }
+        }
+        _ => install_text(text),
+    }
+}
+
+fn install_text(text: Logger) {
+    let level = text.filter();
+    if log::set_boxed_logger(Box::new(text)).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+fn text_logger(verbosity: Verbosity) -> Logger {
+    let is_journal = connected_to_journal();
+    Builder::new()
         .filter_level(verbosity.level())
         .parse_env("RUST_LOG")
         .format(move |buffer, record| {
-            if journal {
+            if is_journal {
                 let priority = match record.level() {
                     log::Level::Error => 3,
                     log::Level::Warn => 4,
@@ -57,5 +93,5 @@ pub fn init_logging(verbosity: Verbosity) {
                 )
             }
         })
-        .try_init();
+        .build()
 }

@@ -1,11 +1,11 @@
 //! The socket of a client, plain or under TLS.
 
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -37,6 +37,19 @@ impl ClientStream {
     /// The socket alone.
     pub fn into_inner(self) -> Transport {
         self.transport
+    }
+}
+
+impl Transport {
+    /// Whether the client has sent its last byte; others before that may be unread.
+    fn has_ended(&self) -> bool {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Secure(stream) => stream.get_ref().0.stream(),
+        };
+        let ready = pin!(stream.ready(Interest::READABLE));
+        let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 }
 
@@ -92,6 +105,10 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes whenever the connection is looked at, every few seconds at least.
+        if self.client.is_waiting() && self.transport.has_ended() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Transport::Secure(stream) => Pin::new(stream).poll_flush(cx),

@@ -2,11 +2,14 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Instant;
 use std::{fmt, io};
 
 use http::request::Parts;
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 
+use crate::fault::Fault;
+use crate::metrics;
 use crate::routes::Route;
 
 /// Why a request has no answer of its backend.
@@ -32,15 +35,17 @@ pub struct Subject {
     pub route: Arc<Route>,
     method: Method,
     uri: Uri,
+    status: StatusCode,
 }
 
 impl Subject {
-    /// A request that went to `route`.
-    pub fn new(route: &Arc<Route>, request: &Parts) -> Self {
+    /// A request that went to `route`, and whose client is told `status`.
+    pub fn new(route: &Arc<Route>, request: &Parts, status: StatusCode) -> Self {
         Self {
             route: route.clone(),
             method: request.method.clone(),
             uri: request.uri.clone(),
+            status,
         }
     }
 }
@@ -63,29 +68,61 @@ impl Failure {
         }
     }
 
-    /// Says in the log what failed.
-    pub fn log(&self, subject: &Subject) {
-        let cause = io_cause(self);
-        if matches!(self, Self::Client(_)) {
-            log::debug!("{subject}: client: {self}{cause}");
-        } else {
-            let route = &subject.route;
-            log::warn!(
-                "{subject}: backend {}:{}: {self}{cause}",
-                route.host,
-                route.port
-            );
+    /// What it is in the figures and in the journal.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Lookup(_) => Fault::Lookup,
+            Self::Tls => Fault::Unsupported,
+            Self::Connect(_) => Fault::Connect,
+            Self::Backend(error) if error.is_parse() => Fault::InvalidAnswer,
+            Self::Backend(_) => Fault::NoAnswer,
+            Self::Answer => Fault::InvalidAnswer,
+            Self::Client(_) => Fault::Incomplete,
         }
+    }
+
+    /// Says in the log what failed, and counts it.
+    pub fn log(&self, subject: &Subject) {
+        let (fault, route) = (self.fault(), &subject.route);
+        if !matches!(self, Self::Client(_)) {
+            return tell(fault, subject, &format!("{self}{}", io_cause(self)));
+        }
+        metrics::failed(fault);
+        log::debug!(
+            TLJH_CAUSE = fault.cause().as_str(),
+            TLJH_REASON = fault.as_str(),
+            TLJH_ROUTE:% = route.prefix.escape_debug(),
+            TLJH_STATUS = subject.status.as_u16();
+            "{subject}: client: {self}{}", io_cause(self)
+        );
     }
 }
 
-/// Says in the log that an answer broke off.
+/// Says in the log that an answer broke off, and counts it.
 pub fn log_broken(error: &hyper::Error, subject: &Subject) {
-    let (route, cause) = (&subject.route, io_cause(error));
+    let what = format!("the answer broke off{}", io_cause(error));
+    tell(Fault::BrokenAnswer, subject, &what);
+}
+
+/// Counts what a backend did not do, and says so in the log, unless there was much of it from the same one.
+fn tell(fault: Fault, subject: &Subject, what: &str) {
+    metrics::failed(fault);
+    let route = &subject.route;
+    let Some(untold) = route.restraint.admit(Instant::now()) else {
+        return;
+    };
+    let upstream = format!("{}:{}", route.host, route.port);
+    let more = match untold {
+        0 => String::new(),
+        untold => format!("; before that, {untold} failures of this route were not logged"),
+    };
     log::warn!(
-        "{subject}: backend {}:{}: the answer broke off{cause}",
-        route.host,
-        route.port
+        TLJH_CAUSE = fault.cause().as_str(),
+        TLJH_REASON = fault.as_str(),
+        TLJH_ROUTE:% = route.prefix.escape_debug(),
+        TLJH_UPSTREAM = upstream.as_str(),
+        TLJH_STATUS = subject.status.as_u16();
+        "{subject}: backend {upstream}: {what}{more}"
     );
 }
 

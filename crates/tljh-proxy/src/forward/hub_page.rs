@@ -42,7 +42,7 @@ impl Forward {
             || request.headers.contains_key(header::UPGRADE);
         if !is_ours && let Some((route, (answer, backend))) = self.hub_page(page, request).await {
             let (mut head, body) = answer.into_parts();
-            let subject = || Subject::new(&route, request);
+            let subject = || Subject::new(&route, request, page.status());
             let body = Answer::coming(body, backend, &self.pool, subject, false, under_way);
             let mut answer = Response::new(body);
             *answer.status_mut() = page.status();
@@ -73,7 +73,7 @@ impl Forward {
             asked.headers_mut().insert(header::HOST, host.clone());
             asked
         };
-        let mut patience = Patience::new(&self.queue, Duration::ZERO);
+        let mut patience = Patience::new(&self.queue, Duration::ZERO, None);
         let mut body = None;
         let asked = self.send(&route, true, &mut body, &mut patience, ask);
         match timeout(LIMIT, asked).await {

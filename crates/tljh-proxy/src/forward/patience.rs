@@ -8,6 +8,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use crate::client::Client;
+use crate::metrics::{self, Thing, UnderWay};
+
 /// The time between two tries.
 const PAUSE: Duration = Duration::from_millis(150);
 
@@ -19,18 +22,24 @@ pub struct Queue(Mutex<()>);
 pub struct Patience<'a> {
     queue: &'a Queue,
     limit: Duration,
+    /// Who may leave meanwhile.
+    client: Option<&'a Client>,
     until: Option<Instant>,
     turn: Option<MutexGuard<'a, ()>>,
+    /// Since the first wait.
+    waiting: Option<UnderWay>,
 }
 
 impl<'a> Patience<'a> {
-    /// Patience of this length, counted from the first wait.
-    pub fn new(queue: &'a Queue, limit: Duration) -> Self {
+    /// Patience of this length, counted from the first wait, for a request of `client`.
+    pub fn new(queue: &'a Queue, limit: Duration, client: Option<&'a Client>) -> Self {
         Self {
             queue,
             limit,
+            client,
             until: None,
             turn: None,
+            waiting: None,
         }
     }
 
@@ -58,10 +67,26 @@ impl<'a> Patience<'a> {
     /// Lets the next request in the queue try.
     pub fn end_turn(&mut self) {
         self.turn = None;
+        self.note_waiting(false);
     }
 
     fn until(&mut self) -> Instant {
         let limit = self.limit;
+        self.note_waiting(true);
+        self.waiting
+            .get_or_insert_with(|| metrics::begin(Thing::Wait));
         *self.until.get_or_insert_with(|| Instant::now() + limit)
+    }
+
+    fn note_waiting(&self, waits: bool) {
+        if let Some(client) = self.client {
+            client.set_waiting(waits);
+        }
+    }
+}
+
+impl Drop for Patience<'_> {
+    fn drop(&mut self) {
+        self.note_waiting(false);
     }
 }

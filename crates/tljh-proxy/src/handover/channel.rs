@@ -43,6 +43,9 @@ pub enum Message {
     Serving,
     /// The answer: nobody else does any more.
     Released,
+    /// A process that was replaced to the one that serves: routes by their prefixes, and when each was last used, in
+    /// milliseconds since 1970. `Kept` is the answer.
+    Used(Vec<(String, i64)>),
     /// Not now: another one takes over.
     Refused,
 }

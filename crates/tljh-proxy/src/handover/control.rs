@@ -24,6 +24,8 @@ pub enum Event {
     Freeze(oneshot::Sender<()>),
     /// The successor is gone; go on as before.
     Resume,
+    /// Routes were used, at these times, by connections of a process from before.
+    Used(Vec<(String, i64)>),
     /// The successor serves; take no further connection, and say so.
     Release(oneshot::Sender<()>),
 }
@@ -34,9 +36,15 @@ pub enum Event {
 pub struct Successors {
     events: mpsc::Receiver<Event>,
     held: Arc<Mutex<Held>>,
+    path: PathBuf,
 }
 
 impl Successors {
+    /// Where the process that serves can be told something, whichever it is by then.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What is to be done next; for ever without an answer, if nothing can come any more.
     pub async fn next(&mut self) -> Event {
         match self.events.recv().await {
@@ -99,6 +107,7 @@ impl Control {
         let successors = Successors {
             events,
             held: self.held.clone(),
+            path: self.path.clone(),
         };
         let thread = thread::Builder::new().name("control".into());
         thread.spawn(move || {
@@ -124,6 +133,15 @@ impl Control {
             Message::Keep { wanted, given } => {
                 self.held.lock().renew(named(given, descriptors)?, &wanted);
                 channel.send(&Message::Kept)?;
+            }
+            Message::Used(uses) => {
+                let noted = serving.blocking_send(Event::Used(uses)).is_ok();
+                let answer = if noted {
+                    Message::Kept
+                } else {
+                    Message::Refused
+                };
+                channel.send(&answer)?;
             }
             Message::TakeOver => return self.hand_over(channel, serving),
             _ => channel.send(&Message::Refused)?,

@@ -7,6 +7,9 @@ use std::path::Path;
 use super::channel::{Channel, Message, named, unnamed};
 use super::{Control, Held, Name};
 
+/// How many fit into a message, long names included.
+const USES_AT_ONCE: usize = 50;
+
 /// The addresses on which the running process listens; none where there is none.
 ///
 /// # Errors
@@ -34,6 +37,20 @@ pub fn offer(runtime_dir: &Path, new: &Held, wanted: &[Name]) -> io::Result<()> 
     let wanted = wanted.to_vec();
     running.send_with(&Message::Keep { wanted, given }, &descriptors)?;
     running.receive().map(drop)
+}
+
+/// Tells the process that serves, at `control`, when routes were last used.
+///
+/// # Errors
+/// It does not answer, or is about to be replaced itself.
+pub fn tell_uses(control: &Path, uses: &[(String, i64)]) -> io::Result<()> {
+    for some in uses.chunks(USES_AT_ONCE) {
+        match Channel::connect(control)?.ask(&Message::Used(some.to_vec()))? {
+            (Message::Kept, _) => {}
+            _ => return Err(io::ErrorKind::ResourceBusy.into()),
+        }
+    }
+    Ok(())
 }
 
 fn connect(runtime_dir: &Path) -> io::Result<Option<Channel>> {

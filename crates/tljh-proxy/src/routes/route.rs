@@ -8,6 +8,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use http::Uri;
 use serde_json::{Map, Value};
 
+use super::paths::key_of;
+use crate::fault::Restraint;
+
 const LAST_ACTIVITY: &str = "last_activity";
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -15,6 +18,8 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 /// A target, what the hub attached to it, and when it was last used.
 #[derive(Debug)]
 pub struct Route {
+    /// Its prefix, unescaped.
+    pub prefix: String,
     /// Tells this route from every other, one of the same prefix or target before or after it too.
     pub id: u64,
     /// Whether the target asks for TLS, which is not spoken to targets.
@@ -27,7 +32,10 @@ pub struct Route {
     pub address: Option<SocketAddr>,
     /// Path of the target, put before that of every request; empty for none.
     pub base: String,
+    /// Keeps what is said of its failures short.
+    pub restraint: Restraint,
     data: Map<String, Value>,
+    hub: bool,
     last_activity: AtomicI64,
 }
 
@@ -41,12 +49,16 @@ pub enum TargetError {
 }
 
 impl Route {
-    /// A route from the object that the API was given. Its activity is `last_activity` from there if `restored`,
+    /// A route of `prefix` from the object that the API was given. Its activity is `last_activity` from there if `restored`,
     /// otherwise now.
     ///
     /// # Errors
     /// The object has no `target`, or one that is not a plain HTTP URL.
-    pub fn new(mut data: Map<String, Value>, restored: bool) -> Result<Self, TargetError> {
+    pub fn new(
+        prefix: &str,
+        mut data: Map<String, Value>,
+        restored: bool,
+    ) -> Result<Self, TargetError> {
         let target = data
             .get("target")
             .and_then(Value::as_str)
@@ -65,6 +77,7 @@ impl Route {
         let before = data.shift_remove(LAST_ACTIVITY).filter(|_| restored);
         let before = before.as_ref().and_then(Value::as_str).and_then(parse_time);
         Ok(Self {
+            prefix: key_of(prefix),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             tls,
             address: host
@@ -74,6 +87,8 @@ impl Route {
             host,
             port,
             base,
+            restraint: Restraint::default(),
+            hub: data.get("hub") == Some(&Value::Bool(true)),
             data,
             last_activity: AtomicI64::new(before.unwrap_or_else(now)),
         })
@@ -88,6 +103,11 @@ impl Route {
         }
     }
 
+    /// Notes that the route was used at `time`, in milliseconds since 1970, unless it was since.
+    pub fn touch_at(&self, time: i64) {
+        self.last_activity.fetch_max(time, Ordering::Relaxed);
+    }
+
     /// When the route was last used, in milliseconds since 1970.
     pub fn last_activity(&self) -> i64 {
         self.last_activity.load(Ordering::Relaxed)
@@ -95,7 +115,7 @@ impl Route {
 
     /// Whether this is the hub's own route: JupyterHub marks it so.
     pub fn is_hub(&self) -> bool {
-        self.data.get("hub") == Some(&Value::Bool(true))
+        self.hub
     }
 
     /// Whether both routes hold the same, their activity aside.
@@ -157,7 +177,7 @@ mod tests {
     fn route(target: &str) -> Result<Route, TargetError> {
         let mut data = Map::new();
         data.insert("target".into(), target.into());
-        Route::new(data, false)
+        Route::new("/", data, false)
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Routes {
         self.by_key.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// The route for a request target as it came, escapes and query included; behind `host` where hosts count.
     pub fn find(&self, target: &[u8], host: Option<&str>) -> Option<&Arc<Route>> {
         let mut path = unescape(path_of(target));
@@ -202,6 +207,26 @@ impl Table {
         }
     }
 
+    /// When each route was last used, by its prefix, in milliseconds since 1970.
+    pub fn last_uses(&self) -> Vec<(String, i64)> {
+        let now = self.current();
+        let uses = now.by_key.iter().map(|(key, route)| {
+            let prefix = String::from_utf8_lossy(key).into_owned();
+            (prefix, route.last_activity())
+        });
+        uses.collect()
+    }
+
+    /// Notes what another process tells of such uses. A route that is not there any more stays away.
+    pub fn note_uses(&self, uses: &[(String, i64)]) {
+        let now = self.current();
+        for (prefix, time) in uses {
+            if let Some(route) = now.get(prefix) {
+                route.touch_at(*time);
+            }
+        }
+    }
+
     /// Writes when each route was last used.
     ///
     /// # Errors
@@ -247,7 +272,7 @@ fn read_routes(file: Map<String, Value>, store: &Store, known: &Routes) -> Route
         } else {
             Map::new()
         };
-        match Route::new(data, true) {
+        match Route::new(&prefix, data, true) {
             Ok(route) => {
                 let there = known.get(&prefix).filter(|there| there.same_data(&route));
                 let route = there.cloned().unwrap_or_else(|| Arc::new(route));
@@ -273,7 +298,7 @@ mod tests {
             data.insert("name".into(), (*prefix).into());
             (
                 key_of(prefix).into_bytes(),
-                Arc::new(Route::new(data, false).unwrap()),
+                Arc::new(Route::new(prefix, data, false).unwrap()),
             )
         });
         Routes::new(by_key.collect())

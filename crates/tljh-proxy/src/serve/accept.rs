@@ -8,6 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::fault::Fault;
+use crate::metrics;
+
 /// How long accepting rests when it fails, as without descriptors it does until one is closed.
 const REST: Duration = Duration::from_millis(200);
 
@@ -24,7 +27,12 @@ pub async fn accept(
             accepted = socket.accept() => match accepted {
                 Ok((stream, address)) => take(stream, address),
                 Err(error) => {
-                    log::warn!("could not accept a connection: {error}");
+                    metrics::failed(Fault::Accept);
+                    log::warn!(
+                        TLJH_CAUSE = Fault::Accept.cause().as_str(),
+                        TLJH_REASON = Fault::Accept.as_str();
+                        "could not accept a connection: {error}"
+                    );
                     sleep(REST).await;
                 }
             },

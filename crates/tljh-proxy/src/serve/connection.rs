@@ -20,7 +20,9 @@ use tokio::time::sleep;
 
 use super::Phase;
 use crate::client::{Client, ClientStream, Patience, Transport};
+use crate::fault::{Cause, Fault};
 use crate::listen::{MAX_HEAD, MAX_HEADERS};
+use crate::metrics;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -123,7 +125,16 @@ pub async fn drive<C: Future<Output = hyper::Result<()>>>(
         }
     };
     if let Err(error) = served {
-        log::debug!("client: {error}");
+        if error.is_parse() {
+            metrics::failed(Fault::Malformed);
+        }
+        // An answer that broke off ends the connection likewise.
+        let cause = if error.is_user() {
+            Cause::Upstream
+        } else {
+            Cause::Client
+        };
+        log::debug!(TLJH_CAUSE = cause.as_str(); "client: {error}");
     }
 }
 

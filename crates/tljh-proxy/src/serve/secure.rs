@@ -21,7 +21,9 @@ use tokio_rustls::TlsAcceptor;
 use super::Phase;
 use super::connection::{BoxError, drive, serve_http1};
 use crate::client::{Client, ClientStream, Transport};
+use crate::fault::Fault;
 use crate::listen::MAX_HEAD;
+use crate::metrics;
 use crate::tls::{ACME, H2, Socket};
 
 /// How long a client gets to shake hands; as long as for a request head.
@@ -56,8 +58,15 @@ pub async fn serve_secure<A, F, B>(
     };
     let mut stream = match shaken {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return log::debug!("client: no handshake: {error}"),
-        Err(_) => return,
+        Ok(Err(error)) => {
+            metrics::failed(Fault::Handshake);
+            return log::debug!(
+                TLJH_CAUSE = Fault::Handshake.cause().as_str(),
+                TLJH_REASON = Fault::Handshake.as_str();
+                "client: no handshake: {error}"
+            );
+        }
+        Err(_) => return metrics::failed(Fault::Handshake),
     };
     let protocol = stream.get_ref().1.alpn_protocol();
     let (is_challenge, is_multiplexed) = (protocol == Some(ACME), protocol == Some(H2));

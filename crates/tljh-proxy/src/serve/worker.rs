@@ -16,6 +16,7 @@ use super::{Phase, new_runtime};
 use crate::error::Error;
 use crate::forward::Forward;
 use crate::https::Https;
+use crate::metrics::{self, Thing};
 use crate::routes::Table;
 
 /// Where a connection came in.
@@ -111,21 +112,23 @@ async fn work(
         };
         match (door, &acceptor) {
             (Door::Http, _) => {
-                tokio::spawn(serve_client(stream, address, answer, phase.clone()));
+                let serving = serve_client(stream, address, answer, phase.clone());
+                tokio::spawn(noted(Thing::Http, serving));
             }
             (Door::Https, Some(acceptor)) => {
                 let acceptor = acceptor.clone();
-                tokio::spawn(serve_secure(
-                    stream,
-                    address,
-                    acceptor,
-                    answer,
-                    phase.clone(),
-                ));
+                let serving = serve_secure(stream, address, acceptor, answer, phase.clone());
+                tokio::spawn(noted(Thing::Https, serving));
             }
             (Door::Https, None) => {}
         }
     }
     drop((forward, phase));
     pending().await
+}
+
+/// Counts a connection for as long as it is served.
+async fn noted(thing: Thing, serving: impl Future<Output = ()>) {
+    let _open = metrics::begin(thing);
+    serving.await;
 }

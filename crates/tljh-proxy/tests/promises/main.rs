@@ -17,6 +17,8 @@ mod forwarding;
 mod host_routing;
 mod http2;
 mod hub_page;
+mod journal;
+mod metrics;
 mod persistence;
 mod starting;
 mod streaming;

@@ -192,6 +192,61 @@ fn a_hub_that_keeps_its_connection_to_the_api_is_sent_to_the_new_process() {
 }
 
 #[test]
+fn what_connections_of_replaced_processes_use_is_no_idle_server_to_the_hub() {
+    let proxy = Proxy::start();
+    for user in ["a", "b", "gone"] {
+        proxy.add_route(&format!("/user/{user}"), echo_server());
+    }
+    let last = |user: &str| {
+        let text = proxy.routes()[format!("/user/{user}")]["last_activity"].to_string();
+        assert!(text.contains('T'), "{text}");
+        text
+    };
+    let say = |kernel: &mut tungstenite::WebSocket<TcpStream>| {
+        kernel.send(Message::text("x")).unwrap();
+        kernel.read().unwrap();
+    };
+    let mut of_first = open(&proxy, "/user/a/channels");
+    let mut of_gone = open(&proxy, "/user/gone/channels");
+    let second = proxy.reload();
+    let mut of_second = open(&proxy, "/user/b/channels");
+    let third = proxy.reload();
+    let serving = proxy.processes();
+    assert!(
+        [proxy.first(), second, third]
+            .iter()
+            .all(|process| serving.contains(process))
+    );
+    assert_eq!(proxy.api("DELETE", "/api/routes/user/gone", "").status, 204);
+
+    for _ in 0..2 {
+        let before = (last("a"), last("b"));
+        for kernel in [&mut of_first, &mut of_second, &mut of_gone] {
+            say(kernel);
+        }
+        until("the serving process has heard of it", || {
+            (last("a") > before.0 && last("b") > before.1).then_some(())
+        });
+    }
+    assert_eq!(proxy.routes().as_object().unwrap().len(), 2);
+
+    // Its last words come with its end.
+    let before = last("b");
+    say(&mut of_second);
+    of_second.close(None).unwrap();
+    while of_second.read().is_ok() {}
+    drop(of_second);
+    until("the second process has ended", || {
+        proxy
+            .log()
+            .contains("the last connection has ended")
+            .then_some(())
+    });
+    assert!(last("b") > before);
+    assert_eq!(proxy.api("GET", "/api/routes/user/gone", "").status, 404);
+}
+
+#[test]
 fn a_successor_that_fails_changes_nothing() {
     let proxy = Proxy::start();
     proxy.add_route("/", Backend::echo("hub").port);

@@ -6,7 +6,7 @@ use std::thread;
 use serde_json::json;
 
 use crate::backend::{Backend, reply};
-use crate::client::Connection;
+use crate::client::{Connection, request};
 use crate::proxy::{Proxy, free_port, until};
 
 const GET: &[u8] = b"GET /hub/home HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -128,7 +128,7 @@ fn a_request_that_can_be_repeated_waits_for_a_hub_that_closes_and_no_other_does(
     assert_eq!(proxy.get("/hub/home").text(), "there");
     assert_eq!(seen.load(Ordering::SeqCst), 4);
     let post = b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(crate::client::request(proxy.port, post).status, 503);
+    assert_eq!(request(proxy.port, post).status, 503);
     assert_eq!(posted.load(Ordering::SeqCst), 1);
 }
 
@@ -207,4 +207,27 @@ fn clients_that_go_away_while_they_wait_leave_nothing_behind() {
     });
     assert_eq!(proxy.get("/hub/home").status, 200);
     assert_eq!(seen.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_client_that_leaves_before_its_body_was_read_is_not_waited_for() {
+    let proxy = Proxy::start_set(json!({"hub_wait": 300}));
+    proxy.add_hub_route("/", free_port());
+    let head = "POST /hub/x HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    let sent = [head.as_bytes(), &[b'x'; 50_000]].concat();
+    let clients = waiting(&proxy, 3, &sent);
+    let figures = b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+    let wait = |count: usize| {
+        let line = format!("tljh_proxy_waiting_requests {count}\n");
+        until(&line, || {
+            let shown = request(proxy.api_port, figures).text();
+            shown.contains(&line).then_some(())
+        });
+    };
+    wait(3);
+    drop(clients);
+    wait(0);
+    until("their connections are closed", || {
+        (proxy.descriptors() <= proxy.idle).then_some(())
+    });
 }
