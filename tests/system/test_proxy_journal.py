@@ -6,6 +6,8 @@ import pytest
 
 from tests.machines.places import wait_for
 
+ON_ANY_RELEASE = True
+
 API = ("curl -sS --fail-with-body -H \"Authorization: token $(cat /var/lib/tljh/proxy-api-token)\" "
        "http://127.0.0.1:15002/api/routes")
 
