@@ -81,6 +81,12 @@ pub struct Http {
     pub address: String,
     /// Port, 1 to 65535.
     pub port: u16,
+    /// IP addresses and networks of proxies in front.
+    pub trusted_proxies: Vec<String>,
+    /// Absolute path of a socket to listen on as well; empty for none.
+    pub socket: String,
+    /// Unix group that may use it.
+    pub socket_group: String,
 }
 
 /// `https`.

@@ -44,7 +44,10 @@ fn an_empty_file_gives_upstreams_defaults() {
             settings.http,
             Http {
                 address: String::new(),
-                port: 80
+                port: 80,
+                trusted_proxies: Vec::new(),
+                socket: String::new(),
+                socket_group: "www-data".to_string(),
             }
         );
         assert_eq!((settings.https.enabled, settings.https.port), (false, 443));
