@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use super::Client;
@@ -17,6 +17,8 @@ use crate::tls::Socket;
 pub enum Transport {
     /// TCP alone.
     Plain(TcpStream),
+    /// A socket of the file system.
+    Local(UnixStream),
     /// TLS on TCP.
     Secure(Box<TlsStream<Socket>>),
 }
@@ -49,6 +51,7 @@ impl AsyncRead for ClientStream {
         let before = buffer.filled().len();
         ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Transport::Local(stream) => Pin::new(stream).poll_read(cx, buffer),
             Transport::Secure(stream) => Pin::new(stream).poll_read(cx, buffer),
         })?;
         let new = buffer.filled().get(before..).unwrap_or_default();
@@ -65,6 +68,7 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Local(stream) => Pin::new(stream).poll_write(cx, bytes),
             Transport::Secure(stream) => Pin::new(stream).poll_write(cx, bytes),
         });
         self.client.sent();
@@ -78,6 +82,7 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Transport::Local(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
             Transport::Secure(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
         });
         self.client.sent();
@@ -87,6 +92,7 @@ impl AsyncWrite for ClientStream {
     fn is_write_vectored(&self) -> bool {
         match &self.transport {
             Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Local(stream) => stream.is_write_vectored(),
             Transport::Secure(stream) => stream.is_write_vectored(),
         }
     }
@@ -94,6 +100,7 @@ impl AsyncWrite for ClientStream {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Local(stream) => Pin::new(stream).poll_flush(cx),
             Transport::Secure(stream) => Pin::new(stream).poll_flush(cx),
         })?;
         self.client.flushed();
@@ -103,6 +110,7 @@ impl AsyncWrite for ClientStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Local(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Secure(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

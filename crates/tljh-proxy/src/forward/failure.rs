@@ -1,12 +1,14 @@
 //! What can go wrong with a request, who caused it, and what of it may be logged.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::{fmt, io};
 
 use http::request::Parts;
 use http::{Method, Uri};
 
+use super::origin::Origin;
 use crate::routes::Route;
 
 /// Why a request has no answer of its backend.
@@ -32,6 +34,7 @@ pub struct Subject {
     pub route: Arc<Route>,
     method: Method,
     uri: Uri,
+    client: Option<IpAddr>,
 }
 
 impl Subject {
@@ -41,6 +44,10 @@ impl Subject {
             route: route.clone(),
             method: request.method.clone(),
             uri: request.uri.clone(),
+            client: request
+                .extensions
+                .get()
+                .map(|origin: &Origin| origin.address),
         }
     }
 }
@@ -49,7 +56,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the query: it may hold a token.
         // Bytes beyond ASCII may hold what a terminal obeys.
-        write!(f, "{} {}", self.method, self.uri.path().escape_debug())
+        write!(f, "{} {}", self.method, self.uri.path().escape_debug())?;
+        self.client
+            .map_or(Ok(()), |client| write!(f, " from {client}"))
     }
 }
 

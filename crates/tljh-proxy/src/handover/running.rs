@@ -1,17 +1,17 @@
 //! The running process, as root's part and a successor see it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use super::channel::{Channel, Message, named, unnamed};
 use super::{Control, Held, Name};
+use crate::listen::Bound;
 
 /// The addresses on which the running process listens; none where there is none.
 ///
 /// # Errors
 /// It does not answer.
-pub fn addresses(runtime_dir: &Path) -> io::Result<Vec<SocketAddr>> {
+pub fn addresses(runtime_dir: &Path) -> io::Result<Vec<Bound>> {
     let Some(running) = connect(runtime_dir)? else {
         return Ok(Vec::new());
     };
