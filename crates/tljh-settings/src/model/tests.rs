@@ -224,6 +224,20 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn trusted_are_the_addresses_and_what_lies_in_the_networks() {
+    let http = parse("http: {trusted_proxies: [192.0.2.1, 10.0.0.0/8, '2001:db8::/32']}").http;
+    for (address, expected) in [
+        ("192.0.2.1", true),
+        ("192.0.2.2", false),
+        ("10.255.0.1", true),
+        ("2001:db8::9", true),
+        ("::1", false),
+    ] {
+        assert_eq!(http.trusts(address.parse().unwrap()), expected, "{address}");
+    }
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let settings = parse(
         "auth: {X: {client_secret: hunter2}}\nplugin: hunter2\nservices: {s: {token: hunter2}}",
