@@ -118,8 +118,8 @@ pub fn is_claim(name: &HeaderName, is_behind: bool) -> bool {
     }
 }
 
-/// What the proxy says that the client has connected to. Of several entries the last `count` are by trusted proxies; one
-/// that replaces what came, as most do, leaves fewer.
+/// What is said of the client's own connection. Of several entries the last `count` are by trusted proxies; those that
+/// replace what came, as most do, leave fewer.
 fn said<'a>(headers: &'a HeaderMap, name: &HeaderName, count: usize) -> Option<&'a str> {
     let entries = entries(headers, name);
     entries.get(entries.len().saturating_sub(count)).copied()

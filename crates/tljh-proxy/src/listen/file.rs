@@ -2,12 +2,14 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, chown};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, chownat, fstat, open};
+use rustix::io::Errno;
 use serde::Deserialize;
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -60,10 +62,24 @@ impl SocketFile {
         Ok(socket.into())
     }
 
+    /// As root in a folder that may be another user's, who could put a link to any file there at any moment: what is
+    /// changed is what was opened, and only if it is a socket.
     fn set_access(&self, group: Option<u32>) -> io::Result<()> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = open(&self.path, flags, Mode::empty())?;
+        if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::Socket {
+            return Err(Errno::NOTSOCK.into());
+        }
+        chownat(
+            &found,
+            "",
+            None,
+            group.map(Gid::from_raw),
+            AtFlags::EMPTY_PATH,
+        )?;
         let mode = if group.is_some() { 0o660 } else { 0o600 };
-        chown(&self.path, None, group)?;
-        fs::set_permissions(&self.path, Permissions::from_mode(mode))
+        let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+        fs::set_permissions(path, Permissions::from_mode(mode))
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -94,12 +110,12 @@ fn ensure_unused(path: &Path) -> io::Result<()> {
         found => found?,
     };
     if !is_socket(path) {
-        return Err(rustix::io::Errno::EXIST.into());
+        return Err(Errno::EXIST.into());
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) => Err(error),
-        Ok(_) => Err(rustix::io::Errno::ADDRINUSE.into()),
+        Ok(_) => Err(Errno::ADDRINUSE.into()),
     }
 }
 
@@ -161,6 +177,24 @@ mod tests {
         fs::write(&file.path, "precious").unwrap();
         file.bind().unwrap_err();
         assert_eq!(fs::read_to_string(&file.path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn the_target_of_a_link_in_its_place_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (
+            file(&folder, &own_group()),
+            folder.path().join("other.sock"),
+        );
+        let _other = UnixListener::bind(&other).unwrap();
+        fs::set_permissions(&other, Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&other, &file.path).unwrap();
+        assert!(!file.ensure_reachable().unwrap());
+        file.set_access(None).unwrap_err();
+        file.bind().unwrap_err();
+        let mode = fs::metadata(&other).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        UnixStream::connect(&other).unwrap();
     }
 
     #[test]
