@@ -82,6 +82,15 @@ def test_http_address_limits_who_can_connect(shared, settings):
     assert http_status(shared.url) is None
 
 
+def test_http_socket_is_for_its_group_alone_and_outlives_a_restart(shared, settings):
+    settings.type("set http.socket /run/tljh-proxy/http.sock", "reload proxy")
+    ask = "curl -fs --unix-socket /run/tljh-proxy/http.sock http://hub.test/_chp_healthz"
+    for command in ("true", "systemctl reload tljh-proxy", "systemctl restart tljh-proxy"):
+        shared.run(command)
+        shared.run(f"runuser -u www-data -- {ask}")
+        assert shared.run(f"runuser -u nobody -- {ask}", check=False).returncode != 0
+
+
 def test_default_app_classic_opens_the_notebook(shared, teacher, settings, student):
     teacher.add_user("quinn")
     settings.type("set user_environment.default_app classic")

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
+use serde_json::json;
+use tljh_settings::Kind;
 use tljh_terminal::Verbosity;
 
 use crate::completion;
@@ -174,6 +176,14 @@ pub enum Command {
         #[arg(long)]
         no_rollback: bool,
     },
+    /// Print a configuration for nginx or Apache in front of this proxy
+    ///
+    /// It is whole, fits what the file says now, and begins with the commands that are still to be run. Nothing is changed.
+    #[command(
+        after_long_help = "Examples:\n  sudo tljh-config example nginx\n  sudo tljh-config example apache \
+                                 --tls --name hub.example.org"
+    )]
+    Example(ExampleArgs),
     /// List the configurations that were applied and worked, newest first; the last 20 are kept
     #[command(after_long_help = "Example:\n  sudo tljh-config history")]
     History {
@@ -272,6 +282,38 @@ pub struct ItemArgs {
     /// The values; all of them or none
     #[arg(value_name = "VALUE", required = true, allow_negative_numbers = true, add = ArgValueCompleter::new(completion::values))]
     pub values: Vec<String>,
+}
+
+/// Words after `example`.
+#[derive(Debug, Args)]
+pub struct ExampleArgs {
+    /// The other program
+    #[arg(value_enum)]
+    pub program: OtherProxy,
+    /// It serves HTTPS, and sends those who come by HTTP there
+    #[arg(long)]
+    pub tls: bool,
+    /// Host name of the site [default: those of https.letsencrypt.domains, or else any]
+    #[arg(long, value_parser = host_name)]
+    pub name: Option<String>,
+}
+
+/// What may stand in front of the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OtherProxy {
+    /// nginx, as Debian packages it
+    Nginx,
+    /// Apache HTTP Server 2.4.47 or newer, as Debian packages it
+    Apache,
+}
+
+fn host_name(word: &str) -> Result<String, String> {
+    let read = Kind::Domains.read(&json!([word]));
+    let name = read.map_err(|flaws| {
+        let words = flaws.iter().map(|flaw| flaw.words(false));
+        words.collect::<Vec<_>>().join("; ")
+    })?;
+    Ok(name[0].as_str().unwrap_or_default().to_string())
 }
 
 /// What `reload` concerns.

@@ -7,6 +7,7 @@ pub mod check;
 pub mod deep;
 mod diff;
 mod edit;
+mod example;
 mod get;
 mod history;
 mod inspect;
@@ -41,6 +42,7 @@ pub fn run(cli: &Cli) -> Result<(), Error> {
         Some(Command::AddItem(words)) => add_item::run(&target, words),
         Some(Command::RemoveItem(words)) => remove_item::run(&target, words),
         Some(Command::Apply { file }) => apply::run(&target, file),
+        Some(Command::Example(words)) => example::run(&target, words),
         Some(Command::Edit) => edit::run(&target),
         Some(Command::Check { file, deep, json }) => {
             check::run(&target, file.as_deref(), *deep, *json)

@@ -94,7 +94,7 @@ pub fn set_keys(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Lists, for `add-item` and `remove-item`.
 pub fn lists(current: &OsStr) -> Vec<CompletionCandidate> {
     let words = Words::typed();
-    let mut names = known_keys(|kind| matches!(kind, Kind::Names | Kind::Domains));
+    let mut names = known_keys(Kind::is_list);
     names.extend(in_file(&words, |path, value| {
         value.is_array() || matches!(path, ["users", "extra_user_groups", _])
     }));

@@ -272,6 +272,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A configuration for another program could not be rendered.
+    #[error("could not render the example")]
+    Example(#[from] Box<handlebars::RenderError>),
     /// Manual pages could not be written.
     #[error(transparent)]
     Docs(#[from] RenderError),
@@ -336,6 +339,7 @@ impl Hinted for Error {
             | Self::Script { .. }
             | Self::Print(_)
             | Self::Turn { .. }
+            | Self::Example(_)
             | Self::Docs(_) => None,
         }
     }

@@ -4,7 +4,7 @@
 mod framing;
 mod stream;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -25,8 +25,12 @@ const IDLE_LIMIT: Duration = Duration::from_secs(75);
 /// One connection of a client.
 #[derive(Debug)]
 pub struct Client {
+    /// Its address; that of this machine if it came by a socket of the file system.
+    pub ip: IpAddr,
     /// The address as `X-Forwarded-For` shows it.
     pub address: HeaderValue,
+    /// Whether it came by a socket of the file system.
+    pub is_local: bool,
     /// Whether TLS secures it.
     pub is_secure: bool,
     leaves: AtomicBool,
@@ -66,13 +70,23 @@ pub struct Patience {
 }
 
 impl Client {
-    /// A connection that was just accepted.
-    pub fn new(address: SocketAddr, is_secure: bool) -> Self {
-        let address = address.ip().to_canonical().to_string();
+    /// A connection that was just accepted, without TLS so far.
+    pub fn new(address: SocketAddr) -> Self {
+        Self::at(address.ip().to_canonical(), false)
+    }
+
+    /// A connection that was just accepted on a socket of the file system.
+    pub fn local() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST.into(), true)
+    }
+
+    fn at(ip: IpAddr, is_local: bool) -> Self {
         Self {
-            address: HeaderValue::try_from(address)
+            ip,
+            address: HeaderValue::try_from(ip.to_string())
                 .unwrap_or_else(|_| HeaderValue::from_static("")),
-            is_secure,
+            is_local,
+            is_secure: false,
             leaves: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             progress: Mutex::new(Progress {
@@ -252,7 +266,7 @@ mod tests {
     use super::*;
 
     fn client() -> Arc<Client> {
-        Arc::new(Client::new("[::ffff:192.0.2.1]:9".parse().unwrap(), false))
+        Arc::new(Client::new("[::ffff:192.0.2.1]:9".parse().unwrap()))
     }
 
     /// Whether the client is dropped in the seconds from `from` to `to`, asked every five.

@@ -68,6 +68,13 @@ pub enum Error {
         address: SocketAddr,
         source: io::Error,
     },
+    #[error("could not open the socket `{}`", path.display())]
+    SocketFile { path: PathBuf, source: io::Error },
+    #[error("there is no group `{group}`, which is to use the socket")]
+    SocketGroup {
+        group: String,
+        source: Option<io::Error>,
+    },
     #[error("could not start the worker threads")]
     Runtime { source: io::Error },
     #[error("could not make ready for HTTPS")]
@@ -89,6 +96,15 @@ impl Hinted for Error {
                 "run `sudo ss -ltnp 'sport = :{port}'` to see the program that holds the port",
                 port = address.port()
             )),
+            Self::SocketFile { path, .. } => Some(format!(
+                "run `sudo ss -lxp src {path}; ls -ld {path}` to see what is there",
+                path = path.display()
+            )),
+            Self::SocketGroup { .. } => Some(
+                "run `sudo tljh-config set http.socket_group www-data`, or name the group of the \
+                 other proxy"
+                    .into(),
+            ),
             Self::NoSettings | Self::NoStateFolder | Self::NotRunning { .. } => {
                 Some("run `sudo systemctl start tljh-proxy.service`".into())
             }

@@ -2,7 +2,8 @@
 //!
 //! Nothing is buffered or limited, and no time-out ends a connection that is merely quiet: TCP keep-alive finds
 //! peers that are gone. Requests to a hub that restarts wait for it. The target of a request is sent on byte for byte.
-//! What is added are CHP's `X-Forwarded-*`.
+//! What is added
+//! are CHP's `X-Forwarded-*`, which tell where a request comes from.
 
 mod answer;
 mod backend;
@@ -10,6 +11,7 @@ mod failure;
 mod headers;
 mod hub_page;
 mod multiplexed;
+mod origin;
 mod outgoing;
 mod patience;
 mod pool;
@@ -33,12 +35,14 @@ use tokio::sync::watch;
 use crate::client::{BodyLength, Client, ClientStream, Transport, UnderWay};
 use crate::fault::Fault;
 use crate::https::Front;
-use crate::metrics::{self, Origin, Thing};
+use crate::metrics::{self, Thing, Upstream};
 use crate::pages::{self, Page};
 use crate::routes::{Route, Table};
 use answer::Answer;
 use backend::{Backend, Peer};
 use failure::{Failure, Subject};
+use origin::Origin;
+pub use origin::Trust;
 use outgoing::{Outgoing, has_one_host, host_of};
 use patience::{Patience, Queue};
 use pool::Pool;
@@ -53,6 +57,7 @@ const REPEATS: u32 = 5;
 pub struct Forward {
     table: Arc<Table>,
     front: Arc<Front>,
+    trust: Arc<Trust>,
     pool: Arc<Pool>,
     queue: Queue,
     /// Held by each connection whose protocol was changed, so that its end can be waited for.
@@ -65,10 +70,16 @@ type Answered = (Response<Incoming>, Box<Backend>);
 impl Forward {
     /// A proxy for these routes, without any connection to a backend yet. Each connection whose protocol was changed
     /// holds a clone of `relays` until it ends.
-    pub fn new(table: Arc<Table>, front: Arc<Front>, relays: watch::Receiver<()>) -> Self {
+    pub fn new(
+        table: Arc<Table>,
+        front: Arc<Front>,
+        trust: Arc<Trust>,
+        relays: watch::Receiver<()>,
+    ) -> Self {
         Self {
             table,
             front,
+            trust,
             pool: Arc::default(),
             queue: Queue::default(),
             relays,
@@ -86,9 +97,9 @@ impl Forward {
         client: Arc<Client>,
         request: Request<Incoming>,
     ) -> Response<Answer> {
-        let (began, mut origin) = (Instant::now(), Origin::Proxy);
-        let mut answer = self.respond(&client, request, &mut origin).await;
-        metrics::answered(origin, answer.status(), began.elapsed());
+        let (began, mut upstream) = (Instant::now(), Upstream::Proxy);
+        let mut answer = self.respond(&client, request, &mut upstream).await;
+        metrics::answered(upstream, answer.status(), began.elapsed());
         if client.is_secure
             && let Some(hsts) = self.front.hsts()
         {
@@ -98,12 +109,12 @@ impl Forward {
         answer
     }
 
-    /// Answers a request, and says who has: nobody but the proxy, unless `origin` is changed.
+    /// Answers a request, and says who has: nobody but the proxy, unless `upstream` is changed.
     async fn respond(
         &self,
         client: &Arc<Client>,
         request: Request<Incoming>,
-        origin: &mut Origin,
+        upstream: &mut Upstream,
     ) -> Response<Answer> {
         let (mut parts, body) = request.into_parts();
         let is_multiplexed = parts.version == Version::HTTP_2;
@@ -128,7 +139,10 @@ impl Forward {
         if let Some(answer) = self.front.challenge(&parts) {
             return whole(answer, under_way);
         }
-        if !client.is_secure
+        let origin = Origin::new(&parts.headers, client, &self.trust);
+        // For the log.
+        parts.extensions.insert(origin.clone());
+        if !(client.is_secure || origin.is_secure)
             && let Some(answer) = self.front.redirect(&parts)
         {
             return whole(answer, under_way);
@@ -149,7 +163,7 @@ impl Forward {
                     return self.page(page, &parts, under_way).await;
                 }
             };
-            let outgoing = Outgoing::new(&parts, length, &route, client);
+            let outgoing = Outgoing::new(&parts, length, &route, &origin);
             if !outgoing.fits() {
                 return refuse(StatusCode::URI_TOO_LONG, under_way);
             }
@@ -171,10 +185,10 @@ impl Forward {
             }
         };
         if answered.is_ok() {
-            *origin = if route.is_hub() {
-                Origin::Hub
+            *upstream = if route.is_hub() {
+                Upstream::Hub
             } else {
-                Origin::Server
+                Upstream::Server
             };
         }
         match answered {
@@ -296,6 +310,7 @@ impl Forward {
             let read = client.read_buf;
             match client.io.into_inner().into_inner() {
                 Transport::Plain(stream) => relay((stream, read), backend, &route).await,
+                Transport::Local(stream) => relay((stream, read), backend, &route).await,
                 Transport::Secure(stream) => {
                     secure_relay::relay((stream, read), backend, &route).await;
                 }

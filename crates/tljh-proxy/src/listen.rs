@@ -1,14 +1,19 @@
 //! The listening sockets, bound before anything else so that a busy port is a clear error.
 
+mod file;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use procfs::net::TcpState;
+use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::error::Error;
+pub use file::SocketFile;
 
 /// Bytes of a request's head, at most; each header of HTTP/2 counts 32 more (RFC 9113, section 6.5.2). The cookies of
 /// JupyterHub and its services are many; nginx allows half of this.
@@ -20,6 +25,58 @@ pub const MAX_HEADERS: usize = 200;
 const BACKLOG: i32 = 4096;
 
 /// What is listened on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A TCP port.
+    Port(Address),
+    /// A socket of the file system.
+    File(SocketFile),
+}
+
+/// Where a socket is bound; one process of the proxy tells another so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Bound {
+    /// At a TCP port.
+    Port(SocketAddr),
+    /// At this path.
+    File(PathBuf),
+}
+
+impl Place {
+    /// Whether a socket that is `bound` there is one for this place.
+    pub fn fits(&self, bound: &Bound) -> bool {
+        match (self, bound) {
+            (Self::Port(address), Bound::Port(bound)) => address.fits(*bound),
+            (Self::File(file), Bound::File(path)) => file.path == *path,
+            _ => false,
+        }
+    }
+
+    /// Whether a socket that is open for this place can be reached by those whom it is for. To be asked as root.
+    ///
+    /// # Errors
+    /// As [`SocketFile::ensure_reachable`].
+    pub fn ensure_reachable(&self) -> Result<bool, Error> {
+        match self {
+            Self::Port(_) => Ok(true),
+            Self::File(file) => file.ensure_reachable(),
+        }
+    }
+
+    /// Listens on it.
+    ///
+    /// # Errors
+    /// As [`Address::bind`] and [`SocketFile::bind`].
+    pub fn bind(&self) -> Result<OwnedFd, Error> {
+        match self {
+            Self::Port(address) => address.bind().map(OwnedFd::from),
+            Self::File(file) => file.bind(),
+        }
+    }
+}
+
+/// A TCP port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Address {
     /// None for every address, IPv4 and IPv6.

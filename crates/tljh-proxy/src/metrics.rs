@@ -13,16 +13,16 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use crate::fault::Fault;
-pub use counts::{Call, Origin, Thing};
+pub use counts::{Call, Thing, Upstream};
 use counts::{Figure, count};
 pub use exposition::{Exposition, TEXT};
 
 /// Notes the head of an answer, which took this long.
-pub fn answered(origin: Origin, status: StatusCode, took: Duration) {
-    count(Figure::Answers(origin, class_of(status)), 1);
-    count(Figure::bucket(origin, took), 1);
+pub fn answered(upstream: Upstream, status: StatusCode, took: Duration) {
+    count(Figure::Answers(upstream, class_of(status)), 1);
+    count(Figure::bucket(upstream, took), 1);
     let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-    count(Figure::Nanoseconds(origin), nanoseconds);
+    count(Figure::Nanoseconds(upstream), nanoseconds);
 }
 
 /// Notes an answer of the API.

@@ -13,6 +13,7 @@ mod worker;
 use std::cell::Cell;
 use std::future::pending;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use tokio::time::timeout;
 use crate::api::Api;
 use crate::error::Error;
 use crate::fault::Fault;
+use crate::forward::Trust;
 use crate::handover::{Event, Handover, Successors};
 use crate::https::Https;
 use crate::metrics::{self, Exposition};
@@ -47,6 +49,8 @@ pub struct Sockets {
     pub http: TcpListener,
     /// Browsers, by TLS.
     pub https: Option<TcpListener>,
+    /// Another proxy of this machine.
+    pub file: Option<UnixListener>,
     /// The hub.
     pub api: TcpListener,
 }
@@ -59,11 +63,13 @@ pub fn serve(
     sockets: Sockets,
     table: Table,
     https: Arc<Https>,
+    trust: Arc<Trust>,
     token: Secret,
     handover: Handover,
 ) -> Result<(), Error> {
     let runtime = new_runtime()?;
-    let served = runtime.block_on(serve_all(sockets, Arc::new(table), https, token, handover));
+    let all = serve_all(sockets, Arc::new(table), https, trust, token, handover);
+    let served = runtime.block_on(all);
     // A name that is being looked up would keep a plain drop waiting.
     runtime.shutdown_background();
     served
@@ -81,6 +87,7 @@ async fn serve_all(
     sockets: Sockets,
     table: Arc<Table>,
     https: Arc<Https>,
+    trust: Arc<Trust>,
     token: Secret,
     handover: Handover,
 ) -> Result<(), Error> {
@@ -93,6 +100,10 @@ async fn serve_all(
     };
     let (http, api) = (listen(sockets.http)?, listen(sockets.api)?);
     let secure = sockets.https.map(listen).transpose()?;
+    let file = sockets.file.map(tokio::net::UnixListener::from_std);
+    let file = file
+        .transpose()
+        .map_err(|source| Error::Runtime { source })?;
     let address_of = |socket: &tokio::net::TcpListener| {
         let address = socket.local_addr();
         address.map_or("?".into(), |address| address.to_string())
@@ -106,19 +117,32 @@ async fn serve_all(
     let threads = available_parallelism().map_or(2, |count| count.get().max(2));
     let mut workers = Vec::new();
     for number in 0..threads {
-        workers.push(Worker::start(number, table.clone(), https.clone())?);
+        workers.push(Worker::start(
+            number,
+            table.clone(),
+            https.clone(),
+            trust.clone(),
+        )?);
     }
     let always = watch::channel(true);
     let (open_api, api_open) = watch::channel(true);
     let turn = Cell::new(0_usize);
-    let take = |door, stream, address| {
+    let next = || {
         turn.set(turn.get().wrapping_add(1));
-        if let Some(worker) = least_busy(&workers, turn.get()) {
+        least_busy(&workers, turn.get())
+    };
+    let take = |door, stream, address| {
+        if let Some(worker) = next() {
             worker.take(door, stream, address);
         }
     };
     let take_http = |stream, address| take(Door::Http, stream, address);
     let take_https = |stream, address| take(Door::Https, stream, address);
+    let take_local = |stream, _| {
+        if let Some(worker) = next() {
+            worker.take_local(stream);
+        }
+    };
     let figures = Exposition::new(table.clone(), https.clone());
     let shared_api = Arc::new(Api::new(table.clone(), token, figures));
     let (api_phase, phase) = watch::channel(Phase::Serving);
@@ -137,6 +161,12 @@ async fn serve_all(
             None => pending().await,
         }
     };
+    let accept_local = async {
+        match &file {
+            Some(file) => accept(file, always.1.clone(), take_local).await,
+            None => pending().await,
+        }
+    };
 
     log::info!("serving on {public}, routes are told on {api_address}");
     let successors = handover.complete();
@@ -148,6 +178,7 @@ async fn serve_all(
     let end = tokio::select! {
         () = accept(&http, always.1.clone(), take_http) => End::Told,
         () = accept_https => End::Told,
+        () = accept_local => End::Told,
         () = accept_api => End::Told,
         _ = terminate.recv() => End::Told,
         _ = interrupt.recv() => End::Told,
@@ -162,9 +193,12 @@ async fn serve_all(
         if let Some(secure) = &secure {
             accept_waiting(secure, take_https);
         }
+        if let Some(file) = &file {
+            accept_waiting(file, take_local);
+        }
     }
     let control = successors.as_ref().map(|next| next.path().to_path_buf());
-    drop((http, secure, api, phase, successors));
+    drop((http, secure, file, api, phase, successors));
     let mut relays = Vec::new();
     let mut connections = vec![api_phase];
     for worker in workers {

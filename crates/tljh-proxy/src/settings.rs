@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use tljh_terminal::Secret;
 
 use crate::error::Error;
+use crate::forward::Trust;
 use crate::handover::Name;
-use crate::listen::Address;
+use crate::listen::{Address, Place, SocketFile};
 pub use https::{Acme, Https, OwnCertificate};
 
 /// Where the token stands in what [`compose`] gives.
@@ -26,6 +27,10 @@ pub struct Settings {
     pub http_address: String,
     /// Port to listen on for browsers, 1 to 65535.
     pub http_port: u16,
+    /// A socket of the file system to listen on as well.
+    pub http_socket: Option<SocketFile>,
+    /// Proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Trust,
     /// Address of the REST API.
     pub api_address: IpAddr,
     /// Port of the REST API, 1 to 65535.
@@ -46,6 +51,8 @@ impl Default for Settings {
         Self {
             http_address: String::new(),
             http_port: 80,
+            http_socket: None,
+            trusted_proxies: Trust::default(),
             api_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             api_port: 15002,
             host_routing: false,
@@ -74,33 +81,39 @@ impl Settings {
     ///
     /// # Errors
     /// The address is not an IP address.
-    pub fn http(&self) -> Result<Address, Error> {
-        Address::public(&self.http_address, self.http_port)
+    pub fn http(&self) -> Result<Place, Error> {
+        Address::public(&self.http_address, self.http_port).map(Place::Port)
+    }
+
+    /// Where another proxy of this machine is listened for, if one is.
+    pub fn file(&self) -> Option<Place> {
+        self.http_socket.clone().map(Place::File)
     }
 
     /// Where browsers are listened for by TLS, if they are.
     ///
     /// # Errors
     /// The address is not an IP address.
-    pub fn https(&self) -> Result<Option<Address>, Error> {
+    pub fn https(&self) -> Result<Option<Place>, Error> {
         let https = self.https.as_ref();
         let address = https.map(|https| Address::public(&https.address, https.port));
-        address.transpose()
+        Ok(address.transpose()?.map(Place::Port))
     }
 
     /// Where the hub is listened for.
-    pub fn api(&self) -> Address {
-        Address::one(self.api_address, self.api_port)
+    pub fn api(&self) -> Place {
+        Place::Port(Address::one(self.api_address, self.api_port))
     }
 
     /// All sockets to listen on.
     ///
     /// # Errors
     /// An address is not an IP address.
-    pub fn sockets(&self) -> Result<Vec<(Name, Address)>, Error> {
+    pub fn sockets(&self) -> Result<Vec<(Name, Place)>, Error> {
         let secure = self.https()?.map(|address| (Name::Https, address));
         let others = [(Name::Http, self.http()?), (Name::Api, self.api())];
-        Ok(others.into_iter().chain(secure).collect())
+        let file = self.file().map(|file| (Name::Socket, file));
+        Ok(others.into_iter().chain(secure).chain(file).collect())
     }
 }
 
@@ -163,6 +176,8 @@ mod tests {
         assert_eq!(settings.api_port, 15002);
         assert_eq!((settings.host_routing, settings.hub_wait), (false, 30));
         assert_eq!(settings.api_address, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        assert!(settings.file().is_none());
         Settings::parse("{}").unwrap_err();
+        Settings::parse(r#"{"token": "t", "trusted_proxies": ["nginx"]}"#).unwrap_err();
     }
 }

@@ -62,7 +62,8 @@ mod tests {
             json!({"limits": {"memory": "2G", "cpu": null}, "http": null, "plugin": {"a": [1]}});
         let tree = effective(&file);
         assert_eq!(tree["limits"], json!({"memory": "2G", "cpu": null}));
-        assert_eq!(tree["http"], json!({"address": "", "port": 80}));
+        assert_eq!(tree["http"]["port"], json!(80));
+        assert_eq!(tree["http"]["trusted_proxies"], json!([]));
         assert_eq!(tree["plugin"], json!({"a": [1]}));
         assert_eq!(tree["services"]["cull"]["timeout"], json!(600));
         assert_eq!(tree.get("traefik_api"), None);

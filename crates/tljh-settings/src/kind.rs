@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +14,8 @@ pub use flaw::Flaw;
 
 /// The smallest memory limit: below it no server starts, and `512` for `512M` is caught.
 pub(crate) const SMALLEST_MEMORY: u64 = 1 << 20;
+/// The longest path of a socket: `sun_path` in unix(7) has a byte more.
+pub(crate) const LONGEST_SOCKET: usize = 107;
 /// Where the hub and the proxy's API listen on the loopback address (`tljh_machine::services`).
 pub(crate) const TAKEN_PORTS: [u64; 2] = [15001, 15002];
 
@@ -33,6 +36,12 @@ pub enum Kind {
     Address,
     /// Absolute path of a file, or empty for none.
     File,
+    /// Absolute path of a socket, or empty for none.
+    Socket,
+    /// Unix group.
+    Group,
+    /// List of IP addresses and networks.
+    Networks,
     /// E-mail address, or empty for none.
     Email,
     /// URL with https, or empty for none.
@@ -107,6 +116,9 @@ impl Kind {
             Self::Port => "port, 1 to 65535".to_string(),
             Self::Address => "IP address, or empty for all".to_string(),
             Self::File => "absolute path".to_string(),
+            Self::Socket => "absolute path, or empty for none".to_string(),
+            Self::Group => "Unix group".to_string(),
+            Self::Networks => "list of IP addresses and networks".to_string(),
             Self::Email => "e-mail address".to_string(),
             Self::Url => "https URL".to_string(),
             Self::Domains => "list of host names".to_string(),
@@ -121,7 +133,7 @@ impl Kind {
 
     /// Whether a value of this kind is a list.
     pub fn is_list(self) -> bool {
-        matches!(self, Self::Names | Self::Domains)
+        matches!(self, Self::Names | Self::Domains | Self::Networks)
     }
 
     /// Checks a value from a file and brings it into the one form that [`crate::Settings`] holds.
@@ -132,6 +144,7 @@ impl Kind {
         match self {
             Self::Names => read_list(value, read_name),
             Self::Domains => read_list(value, read_domain),
+            Self::Networks => read_list(value, read_network),
             Self::Groups => read_groups(value),
             _ => self.read_scalar(value).map_err(|flaw| vec![flaw]),
         }
@@ -184,6 +197,8 @@ impl Kind {
             Self::UrlPath => return normal_url_path(text),
             Self::Address => text.is_empty() || text.parse::<IpAddr>().is_ok(),
             Self::File => text.is_empty() || text.starts_with('/'),
+            Self::Socket => text.is_empty() || is_socket_path(text),
+            Self::Group => is_group_name(text),
             Self::Email => text.is_empty() || is_email(text),
             Self::Url => text.is_empty() || is_https_url(text),
             Self::Choice(words) => words.contains(&text),
@@ -201,6 +216,10 @@ impl Kind {
             Self::Port => "a port from 1 to 65535".to_string(),
             Self::Address => "an IP address, or nothing for all addresses".to_string(),
             Self::File => "an absolute path".to_string(),
+            Self::Socket => format!(
+                "an absolute path of letters, digits and `._-`, at most {LONGEST_SOCKET} characters"
+            ),
+            Self::Group => "a name of a Unix group".to_string(),
             Self::Email => "an e-mail address".to_string(),
             Self::Url => "a URL that begins with `https://`".to_string(),
             Self::Memory => {
@@ -212,7 +231,9 @@ impl Kind {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 words.join(" or ")
             }
-            Self::Domains | Self::Names | Self::Groups | Self::Json => self.describe(),
+            Self::Domains | Self::Names | Self::Networks | Self::Groups | Self::Json => {
+                self.describe()
+            }
         }
     }
 
@@ -229,11 +250,15 @@ impl Kind {
             Self::Cores if word.starts_with('.') => guess_word(&format!("0{word}"))
                 .as_f64()
                 .map_or(guess, Value::from),
-            Self::Names | Self::Domains | Self::Groups if !guess.is_null() => word.into(),
+            Self::Names | Self::Domains | Self::Networks | Self::Groups if !guess.is_null() => {
+                word.into()
+            }
             Self::Text
             | Self::UrlPath
             | Self::Address
             | Self::File
+            | Self::Socket
+            | Self::Group
             | Self::Email
             | Self::Url
             | Self::Choice(_)
@@ -316,6 +341,16 @@ fn read_domain(value: &Value) -> Result<Value, Flaw> {
     }
 }
 
+fn read_network(value: &Value) -> Result<Value, Flaw> {
+    let wanted = "an IP address or a network such as `192.0.2.0/24`";
+    match value {
+        Value::String(text) if text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok() => {
+            Ok(value.clone())
+        }
+        _ => Err(Flaw::of(value, wanted)),
+    }
+}
+
 fn read_groups(value: &Value) -> Reading {
     let Value::Object(groups) = value else {
         return Err(vec![Flaw::of(
@@ -327,8 +362,7 @@ fn read_groups(value: &Value) -> Reading {
     let mut flaws = Vec::new();
     for (group, members) in groups {
         let below = |flaw: Flaw| flaw.below(Step::Name(group.clone()));
-        // What /etc/group or a command line would take for something else (group(5)).
-        if group.is_empty() || group.starts_with('-') || group.contains(unfit_for_group) {
+        if !is_group_name(group) {
             let mut flaw = below(Flaw::of(&group.as_str().into(), "a name of a Unix group"));
             flaw.in_name = true;
             flaws.push(flaw);
@@ -352,8 +386,19 @@ fn read_groups(value: &Value) -> Reading {
     }
 }
 
-fn unfit_for_group(character: char) -> bool {
-    character.is_control() || ":,/".contains(character)
+/// Whether neither /etc/group nor a command line would take it for something else (group(5)).
+fn is_group_name(text: &str) -> bool {
+    let unfit = |character: char| character.is_control() || ":,/".contains(character);
+    !text.is_empty() && !text.starts_with('-') && !text.contains(unfit)
+}
+
+/// Whether every program that is told this path understands the same by it, quoted or not.
+fn is_socket_path(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    text.starts_with('/')
+        && !text.ends_with('/')
+        && text.len() <= LONGEST_SOCKET
+        && text.bytes().all(plain)
 }
 
 fn normal_url_path(text: &str) -> Option<String> {

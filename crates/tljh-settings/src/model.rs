@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::Path;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -81,6 +83,12 @@ pub struct Http {
     pub address: String,
     /// Port, 1 to 65535.
     pub port: u16,
+    /// IP addresses and networks of proxies in front.
+    pub trusted_proxies: Vec<String>,
+    /// Absolute path of a socket to listen on as well; empty for none.
+    pub socket: String,
+    /// Unix group that may use it.
+    pub socket_group: String,
 }
 
 /// `https`.
@@ -178,6 +186,17 @@ pub struct Cull {
     pub max_age: u32,
     /// Whether stopped named servers are deleted.
     pub remove_named_servers: bool,
+}
+
+impl Http {
+    /// Whether a proxy at this address is trusted.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|text| {
+            let network = text.parse::<IpNet>().ok();
+            let network = network.or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
+            network.is_some_and(|network| network.contains(&address))
+        })
+    }
 }
 
 impl Settings {

@@ -53,7 +53,6 @@ fn command(key: &Key) -> String {
 mod tests {
     use super::*;
     use crate::key::{Lookup, lookup};
-    use crate::kind::Kind;
 
     #[test]
     fn every_default_and_every_example_is_a_value_of_its_key() {
@@ -70,7 +69,7 @@ mod tests {
             };
             assert_eq!(found.name, key.name);
             let value = match kind {
-                Kind::Names | Kind::Domains => serde_json::json!([key.example]),
+                kind if kind.is_list() => serde_json::json!([key.example]),
                 kind => kind.parse_word(key.example),
             };
             assert!(kind.read(&value).is_ok(), "example of {}", key.name);

@@ -1,10 +1,12 @@
 //! Rules about several keys together.
 
+use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::check::{Finding, Severity};
 use crate::key::KEYS;
 use crate::model::JsonObject;
+use crate::place::Step;
 
 const CERTIFICATE: [&str; 2] = ["https.tls.cert", "https.tls.key"];
 const LETS_ENCRYPT: [&str; 2] = ["https.letsencrypt.email", "https.letsencrypt.domains"];
@@ -48,6 +50,16 @@ pub(crate) fn check(tree: &JsonObject) -> Vec<Finding> {
     if enabled && get("http.port") == get("https.port") {
         let what = "must be another port than `http.port`".to_string();
         findings.push(finding(Severity::Error, "https.port", what));
+    }
+    let trusted = get("http.trusted_proxies").and_then(Value::as_array);
+    for (index, network) in trusted.into_iter().flatten().enumerate() {
+        let network = network.as_str().and_then(|text| text.parse::<IpNet>().ok());
+        if network.is_some_and(|network| network.prefix_len() == 0) {
+            let what = "lets everybody lie about their own address and about HTTPS";
+            let mut finding = finding(Severity::Warning, "http.trusted_proxies", what.to_string());
+            finding.path.push(Step::Index(index));
+            findings.push(finding);
+        }
     }
     findings
 }

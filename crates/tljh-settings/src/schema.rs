@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::key::{FIRST_USE, KEYS, Key};
-use crate::kind::{Kind, SMALLEST_MEMORY, TAKEN_PORTS};
+use crate::kind::{Kind, LONGEST_SOCKET, SMALLEST_MEMORY, TAKEN_PORTS};
 
 /// Where the package puts the schema.
 pub const SCHEMA_PATH: &str = "/usr/share/tljh/config.schema.json";
@@ -13,8 +13,14 @@ pub const SCHEMA_PATH: &str = "/usr/share/tljh/config.schema.json";
 const CLASS: &str = r"^([A-Z_]|[^\x00-\x7f])([A-Za-z0-9_]|[^\x00-\x7f])*$";
 /// A part of a host name.
 const LABEL: &str = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+/// An address of IPv4.
+const IPV4: &str = r"(25[0-5]|(2[0-4]|1?[0-9])?[0-9])(\.(25[0-5]|(2[0-4]|1?[0-9])?[0-9])){3}";
+/// What looks like an address of IPv6.
+const IPV6: &str = "[0-9A-Fa-f]*:[0-9A-Fa-f:.]+";
 /// A part of a URL's path.
 const SEGMENT: &str = r"(?!\.{1,2}(/|$))[!$&'()*+,\-.0-9:;=@A-Z\[\]^_`a-z|~]+";
+/// A Unix group.
+const GROUP: &str = r"^(?!-)[^\x00-\x1f\x7f-\x9f:,/]+$";
 /// A name without spaces around it.
 const NAME: &str = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$";
 
@@ -127,7 +133,7 @@ fn property(key: &Key) -> Value {
         property.insert("default".to_string(), default);
     }
     let example = match key.kind {
-        Kind::Names | Kind::Domains => json!([key.example]),
+        kind if kind.is_list() => json!([key.example]),
         Kind::Groups => json!({"video": [key.example]}),
         kind => kind.parse_word(key.example),
     };
@@ -159,9 +165,22 @@ fn of_kind(kind: Kind) -> Map<String, Value> {
         }
         Kind::Address => json!({
             "type": ["string", "null"],
-            "pattern": r"^((25[0-5]|(2[0-4]|1?[0-9])?[0-9])(\.(25[0-5]|(2[0-4]|1?[0-9])?[0-9])){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+)?$",
+            "pattern": format!("^({IPV4}|{IPV6})?$"),
         }),
         Kind::File => json!({"type": ["string", "null"], "pattern": "^(/.*)?$"}),
+        Kind::Socket => json!({
+            "type": ["string", "null"],
+            "maxLength": LONGEST_SOCKET,
+            "pattern": "^(/[A-Za-z0-9._/-]*[A-Za-z0-9._-])?$",
+        }),
+        Kind::Group => json!({"type": ["string", "null"], "pattern": GROUP}),
+        Kind::Networks => json!({
+            "type": ["array", "null"],
+            "items": {
+                "type": "string",
+                "pattern": format!("^({IPV4}(/(3[0-2]|[12]?[0-9]))?|{IPV6}(/(12[0-8]|(1[01]|[1-9])?[0-9]))?)$"),
+            },
+        }),
         Kind::Url => json!({"type": ["string", "null"], "pattern": "^(https://[!-~]+)?$"}),
         Kind::Email => {
             json!({"type": ["string", "null"], "pattern": format!("^([!-?A-~]+@{not_an_address}{host}|)$")})
@@ -173,7 +192,7 @@ fn of_kind(kind: Kind) -> Map<String, Value> {
         Kind::Names => json!({"type": ["array", "null"], "items": name}),
         Kind::Groups => json!({
             "type": ["object", "null"],
-            "propertyNames": {"pattern": r"^(?!-)[^\x00-\x1f\x7f-\x9f:,/]+$"},
+            "propertyNames": {"pattern": GROUP},
             "additionalProperties": {"anyOf": [names, name, {"type": "null"}]},
         }),
         Kind::Memory => json!({"anyOf": [

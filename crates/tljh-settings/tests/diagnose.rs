@@ -40,6 +40,9 @@ const PLACES: &[&str] = &[
     "\u{feff}http: {port: «0»}\r\n",
     "# é\r\n\r\nhttp:\r\n  port: «'80'»\r\n",
     "users:\n  allowed:\n    - ada\n    - «true»\n    - bob\n",
+    "http:\n  trusted_proxies:\n    - 10.0.0.0/8\n    - «10.0.0.0/40» # wide\n",
+    "http: {trusted_proxies: [192.0.2.1, «nginx»]}\n",
+    "http:\n  socket: «http.sock»\n",
     "users:\n  allowed:\n  - ü\n  - «~»\n",
     "users: {allowed: [ü😀, «true», bob]}\n",
     "users: {extra_user_groups: {video: [ada, «true»]}}\n",
@@ -88,6 +91,14 @@ fn each_diagnostic_points_at_the_wrong_value_key_or_item() {
             line(&own[0])
         );
     }
+}
+
+#[test]
+fn to_trust_everybody_is_worth_a_warning() {
+    assert_eq!(
+        only("http: {trusted_proxies: [192.0.2.1, '::/0']}\n"),
+        "1:37+6 warning `http.trusted_proxies[1]` lets everybody lie about their own address and about HTTPS"
+    );
 }
 
 #[test]

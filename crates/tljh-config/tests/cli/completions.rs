@@ -89,6 +89,14 @@ fn bash_completes_keys_values_and_items() {
     assert_eq!(shell.bash(&["tljh-config", "reload", ""]), ["hub", "proxy"]);
     assert_eq!(shell.bash(&["tljh-config", "ed"]), ["edit"]);
     assert_eq!(
+        shell.bash(&["tljh-config", "example", ""]),
+        ["nginx", "apache"]
+    );
+    assert_eq!(
+        shell.bash(&["tljh-config", "add-item", "http."]),
+        ["http.trusted_proxies"]
+    );
+    assert_eq!(
         on_file(&["remove-item", "users.allowed", ""]),
         ["ada", "bob"]
     );

@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod defects;
 mod edit;
+mod example;
 mod examples;
 mod files;
 mod reading;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// The commands that need nothing but the file, and ask nothing.
-const FILE_COMMANDS: [&str; 7] = [
+const FILE_COMMANDS: [&str; 8] = [
     "show",
     "get",
     "set",
@@ -27,6 +28,7 @@ const FILE_COMMANDS: [&str; 7] = [
     "add-item",
     "remove-item",
     "apply",
+    "example",
 ];
 
 /// A folder with a configuration, and the program to run on it.

@@ -91,8 +91,8 @@ fn show_prints_one_key_or_section_as_yaml_or_json() {
         ("show http.port", "null\n"),
         ("show http.port --effective", "80\n"),
         (
-            "show http --effective --json",
-            "{\n  \"address\": \"\",\n  \"port\": 80\n}\n",
+            "show limits --effective --json",
+            "{\n  \"memory\": \"2G\",\n  \"cpu\": null\n}\n",
         ),
     ] {
         assert_eq!(bench.run(words), out(printed), "{words}");
@@ -129,7 +129,10 @@ fn show_origin_names_the_line_that_sets_each_value() {
     );
     assert_eq!(
         bench.run("show http --origin --effective"),
-        out("http.address: ''  # default\nhttp.port: 81  # config.yaml:6\n")
+        out(
+            "http.address: ''  # default\nhttp.port: 81  # config.yaml:6\nhttp.trusted_proxies: []  # default\n\
+             http.socket: ''  # default\nhttp.socket_group: www-data  # default\n"
+        )
     );
     assert_eq!(
         bench.run("show http.port --origin --json"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tljh_machine::services::{LOOPBACK, PROXY_API_PORT};
 use tljh_machine::{Paths, files};
-use tljh_settings::{Https, LetsEncrypt, Settings};
+use tljh_settings::{Http, Https, LetsEncrypt, Settings};
 
 use crate::error::HubError;
 
@@ -20,6 +20,8 @@ pub fn proxy(paths: &Paths) -> Result<(), HubError> {
     let rendered = json!({
         "http_address": settings.http.address,
         "http_port": settings.http.port,
+        "http_socket": socket(&settings.http),
+        "trusted_proxies": settings.http.trusted_proxies,
         "api_address": LOOPBACK,
         "api_port": PROXY_API_PORT,
         "https": https(&settings.https),
@@ -29,6 +31,14 @@ pub fn proxy(paths: &Paths) -> Result<(), HubError> {
         format!("{rendered:#}\n").as_bytes(),
         0o600,
     )?)
+}
+
+/// The socket for another proxy on this machine; null where none is wanted.
+fn socket(http: &Http) -> Value {
+    if http.socket.is_empty() {
+        return Value::Null;
+    }
+    json!({"path": http.socket, "group": http.socket_group})
 }
 
 /// What the proxy is told about HTTPS; null where it is off. An own certificate goes before one of a CA, as upstream's
@@ -72,6 +82,16 @@ mod tests {
     fn rendered(text: &str) -> Value {
         let settings = Settings::parse(&format!("https: {{{text}}}\n")).unwrap();
         https(&settings.https)
+    }
+
+    #[test]
+    fn a_socket_comes_with_its_group() {
+        let rendered = |text: &str| socket(&Settings::parse(text).unwrap().http);
+        assert_eq!(rendered("http: {socket_group: nginx}"), Value::Null);
+        assert_eq!(
+            rendered("http: {socket: /run/x.sock}"),
+            json!({"path": "/run/x.sock", "group": "www-data"})
+        );
     }
 
     #[test]

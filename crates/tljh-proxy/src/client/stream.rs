@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use super::Client;
@@ -17,6 +17,8 @@ use crate::tls::Socket;
 pub enum Transport {
     /// TCP alone.
     Plain(TcpStream),
+    /// A socket of the file system.
+    Local(UnixStream),
     /// TLS on TCP.
     Secure(Box<TlsStream<Socket>>),
 }
@@ -43,12 +45,15 @@ impl ClientStream {
 impl Transport {
     /// Whether the client has sent its last byte; others before that may be unread.
     fn has_ended(&self) -> bool {
-        let stream = match self {
-            Self::Plain(stream) => stream,
-            Self::Secure(stream) => stream.get_ref().0.stream(),
+        let mut looking = Context::from_waker(Waker::noop());
+        let ready = match self {
+            Self::Plain(stream) => pin!(stream.ready(Interest::READABLE)).poll(&mut looking),
+            Self::Local(stream) => pin!(stream.ready(Interest::READABLE)).poll(&mut looking),
+            Self::Secure(stream) => {
+                let stream = stream.get_ref().0.stream();
+                pin!(stream.ready(Interest::READABLE)).poll(&mut looking)
+            }
         };
-        let ready = pin!(stream.ready(Interest::READABLE));
-        let ready = ready.poll(&mut Context::from_waker(Waker::noop()));
         matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 }
@@ -62,6 +67,7 @@ impl AsyncRead for ClientStream {
         let before = buffer.filled().len();
         ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Transport::Local(stream) => Pin::new(stream).poll_read(cx, buffer),
             Transport::Secure(stream) => Pin::new(stream).poll_read(cx, buffer),
         })?;
         let new = buffer.filled().get(before..).unwrap_or_default();
@@ -78,6 +84,7 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Local(stream) => Pin::new(stream).poll_write(cx, bytes),
             Transport::Secure(stream) => Pin::new(stream).poll_write(cx, bytes),
         });
         self.client.sent();
@@ -91,6 +98,7 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Transport::Local(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
             Transport::Secure(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
         });
         self.client.sent();
@@ -100,6 +108,7 @@ impl AsyncWrite for ClientStream {
     fn is_write_vectored(&self) -> bool {
         match &self.transport {
             Transport::Plain(stream) => stream.is_write_vectored(),
+            Transport::Local(stream) => stream.is_write_vectored(),
             Transport::Secure(stream) => stream.is_write_vectored(),
         }
     }
@@ -111,6 +120,7 @@ impl AsyncWrite for ClientStream {
         }
         ready!(match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Local(stream) => Pin::new(stream).poll_flush(cx),
             Transport::Secure(stream) => Pin::new(stream).poll_flush(cx),
         })?;
         self.client.flushed();
@@ -120,6 +130,7 @@ impl AsyncWrite for ClientStream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Local(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Secure(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

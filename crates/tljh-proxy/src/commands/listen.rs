@@ -23,11 +23,12 @@ pub fn run(options: &ListenOptions) -> Result<(), Error> {
     new.insert_settings(&text)
         .map_err(|source| Error::HoldSettings { source })?;
     let mut wanted = vec![Name::Settings];
-    for (name, address) in settings.sockets()? {
+    for (name, place) in settings.sockets()? {
         wanted.push(name);
         // Should it be open for somebody else, `run` finds that it was not given the socket, and says who has it.
-        if !open.iter().any(|bound| address.fits(*bound)) {
-            new.insert(name, address.bind()?);
+        let is_open = open.iter().any(|bound| place.fits(bound)) && place.ensure_reachable()?;
+        if !is_open {
+            new.insert(name, place.bind()?);
         }
     }
     keep(&new, &wanted).map_err(|source| Error::Keep { source })?;

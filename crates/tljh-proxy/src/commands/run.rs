@@ -1,13 +1,14 @@
 //! `tljh-proxy run`
 
-use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::RunOptions;
 use crate::error::Error;
 use crate::handover::{Control, Handover, Held, Name, Predecessor};
 use crate::https::Https;
-use crate::listen::Address;
+use crate::listen::Place;
 use crate::routes::{Rules, Store, Table};
 use crate::serve::{self, Sockets};
 use crate::settings::{Settings, compose};
@@ -39,13 +40,18 @@ pub fn run(options: &RunOptions) -> Result<(), Error> {
         .ok_or(Error::NoSettings)?;
     let settings = Settings::parse(&text)?;
 
-    let secure = settings.https()?;
+    let (secure, file) = (settings.https()?, settings.file());
     let sockets = Sockets {
-        http: ensure_open(&mut held, Name::Http, settings.http()?)?,
+        http: ensure_open(&mut held, Name::Http, &settings.http()?)?.into(),
         https: secure
-            .map(|address| ensure_open(&mut held, Name::Https, address))
-            .transpose()?,
-        api: ensure_open(&mut held, Name::Api, settings.api())?,
+            .map(|place| ensure_open(&mut held, Name::Https, &place))
+            .transpose()?
+            .map(Into::into),
+        file: file
+            .map(|place| ensure_open(&mut held, Name::Socket, &place))
+            .transpose()?
+            .map(Into::into),
+        api: ensure_open(&mut held, Name::Api, &settings.api())?.into(),
     };
     let https = Https::open(&settings, options.folders.state_dir()?)?;
     let table = Table::load(
@@ -65,19 +71,20 @@ pub fn run(options: &RunOptions) -> Result<(), Error> {
         predecessor,
         control: control.transpose()?,
     };
-    serve::serve(sockets, table, https, settings.token, handover)
+    let trust = Arc::new(settings.trusted_proxies);
+    serve::serve(sockets, table, https, trust, settings.token, handover)
 }
 
 /// The socket of this name, opened here where none was handed over. What is handed over stays in `held` for a successor.
-fn ensure_open(held: &mut Held, name: Name, address: Address) -> Result<TcpListener, Error> {
+fn ensure_open(held: &mut Held, name: Name, place: &Place) -> Result<OwnedFd, Error> {
     let kept = |held: &Held| {
-        held.listener(name, |bound| address.fits(bound))
+        held.listener(name, |bound| place.fits(bound))
             .map_err(|source| Error::Runtime { source })
     };
     if let Some(listener) = kept(held)? {
         return Ok(listener);
     }
-    let listener = address.bind()?;
+    let listener = place.bind()?;
     let copy = listener
         .try_clone()
         .map_err(|source| Error::Runtime { source })?;

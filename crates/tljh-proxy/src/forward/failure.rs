@@ -1,6 +1,7 @@
 //! What can go wrong with a request, who caused it, and what of it may be logged.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use std::{fmt, io};
@@ -8,6 +9,7 @@ use std::{fmt, io};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 
+use super::origin::Origin;
 use crate::fault::Fault;
 use crate::metrics;
 use crate::routes::Route;
@@ -36,6 +38,7 @@ pub struct Subject {
     method: Method,
     uri: Uri,
     status: StatusCode,
+    client: Option<IpAddr>,
 }
 
 impl Subject {
@@ -46,6 +49,10 @@ impl Subject {
             method: request.method.clone(),
             uri: request.uri.clone(),
             status,
+            client: request
+                .extensions
+                .get()
+                .map(|origin: &Origin| origin.address),
         }
     }
 }
@@ -54,7 +61,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the query: it may hold a token.
         // Bytes beyond ASCII may hold what a terminal obeys.
-        write!(f, "{} {}", self.method, self.uri.path().escape_debug())
+        write!(f, "{} {}", self.method, self.uri.path().escape_debug())?;
+        self.client
+            .map_or(Ok(()), |client| write!(f, " from {client}"))
     }
 }
 

@@ -1,20 +1,68 @@
-//! Headers on their way through: those of one connection are left out, CHP's `X-Forwarded-*` are added.
+//! Headers on their way through: those of one connection are left out, and so is what a request says of its own origin,
+//! in whose place come CHP's `X-Forwarded-*`.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+use super::origin::{Origin, is_claim, port_of};
+
+pub static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub static FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// The headers without those that concern one connection alone: the fixed ones, and those that `Connection` names
 /// (RFC 9110, section 7.6.1). The order of the others is kept.
 pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    without(headers, |_| false)
+}
+
+/// As [`end_to_end`] for a request, with what is known of its origin in the place of what it says itself:
+/// `X-Forwarded-For`, `-Port`, `-Proto` and `-Host`. Behind a trusted proxy, `X-Real-IP` names the client too: of a row of
+/// addresses, servers made with tornado take the last one.
+pub fn of_request(headers: &HeaderMap, host: Option<HeaderValue>, origin: &Origin) -> HeaderMap {
+    let mut kept = without(headers, |name| is_claim(name, origin.is_behind));
+    if let Some(host) = host {
+        kept.insert(header::HOST, host);
+    }
+    let (scheme, usual_port) = if origin.is_secure {
+        ("https", "443")
+    } else {
+        ("http", "80")
+    };
+    let host = origin.host.as_ref().or_else(|| kept.get(header::HOST));
+    let host = host
+        .cloned()
+        .unwrap_or_else(|| HeaderValue::from_static(""));
+    let port = || {
+        let port = host.to_str().ok().and_then(port_of);
+        port.and_then(|port| HeaderValue::from_str(port).ok())
+    };
+    let port = origin.port.clone().or_else(port);
+    kept.insert(&FORWARDED_FOR, origin.row.clone());
+    kept.insert(
+        &FORWARDED_PORT,
+        port.unwrap_or_else(|| HeaderValue::from_static(usual_port)),
+    );
+    kept.insert(&FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    kept.insert(&FORWARDED_HOST, host);
+    if origin.is_behind
+        && let Ok(address) = HeaderValue::try_from(origin.address.to_string())
+    {
+        kept.insert(&REAL_IP, address);
+    }
+    kept
+}
+
+fn without(headers: &HeaderMap, is_left_out: impl Fn(&HeaderName) -> bool) -> HeaderMap {
     let named = named_by_connection(headers);
     // Room for those that are added.
     let mut kept = HeaderMap::with_capacity(headers.len() + 6);
     for (name, value) in headers {
-        if !is_of_connection(name) && !named.iter().any(|named| named == name.as_str()) {
+        if !is_of_connection(name)
+            && !named.iter().any(|named| named == name.as_str())
+            && !is_left_out(name)
+        {
             kept.append(name, value.clone());
         }
     }
@@ -84,46 +132,11 @@ pub fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(header::UPGRADE, protocol);
 }
 
-/// Adds `X-Forwarded-For`, `-Port` and `-Proto`, each behind what is there, and `-Host` if there is none.
-pub fn add_forwarded(headers: &mut HeaderMap, client: &HeaderValue, is_secure: bool) {
-    let (scheme, usual_port) = if is_secure {
-        ("https", "443")
-    } else {
-        ("http", "80")
-    };
-    let host = headers
-        .get(header::HOST)
-        .cloned()
-        .unwrap_or_else(|| HeaderValue::from_static(""));
-    let port = host.to_str().ok().and_then(port_of);
-    let port = port.and_then(|port| HeaderValue::from_str(port).ok());
-    let port = port.unwrap_or_else(|| HeaderValue::from_static(usual_port));
-    append(headers, &FORWARDED_FOR, client.clone());
-    append(headers, &FORWARDED_PORT, port);
-    append(headers, &FORWARDED_PROTO, HeaderValue::from_static(scheme));
-    headers.entry(&FORWARDED_HOST).or_insert(host);
-}
-
-fn append(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
-    if !headers.contains_key(name) {
-        headers.insert(name, value);
-        return;
-    }
-    let before = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    let all: Vec<&[u8]> = before.chain([value.as_bytes()]).collect();
-    let all = HeaderValue::from_bytes(&all.join(b",".as_slice())).unwrap_or(value);
-    headers.insert(name, all);
-}
-
-/// The port in a `Host` header; the colons of an IPv6 address are none.
-fn port_of(host: &str) -> Option<&str> {
-    let (_, port) = host.rsplit_once(':')?;
-    (!port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())).then_some(port)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::origin::Trust;
     use super::*;
+    use crate::client::Client;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -143,31 +156,54 @@ mod tests {
             .collect()
     }
 
+    /// The headers that a server gets of a request to `hub:81` from 10.0.0.1.
+    fn sent(more: &[(&str, &str)], trusted: &[&str], is_secure: bool) -> Vec<String> {
+        let mut came = headers(&[("host", "hub:81")]);
+        came.extend(headers(more));
+        let trusted: Vec<String> = trusted.iter().map(ToString::to_string).collect();
+        let mut client = Client::new("10.0.0.1:9".parse().unwrap());
+        client.is_secure = is_secure;
+        let origin = Origin::new(&came, &client, &Trust::try_from(trusted).unwrap());
+        listed(&of_request(&came, None, &origin))
+    }
+
+    const SAID: &[(&str, &str)] = &[
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("x-forwarded-host", "outer"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-user", "root"),
+        ("forwarded", "for=6.6.6.6;proto=https"),
+        ("x-real-ip", "6.6.6.6"),
+        ("x-scheme", "https"),
+    ];
+
     #[test]
-    fn the_port_of_a_host_header_is_what_follows_its_last_colon() {
-        assert_eq!(port_of("hub.example.org:8080"), Some("8080"));
-        assert_eq!(port_of("[::1]:81"), Some("81"));
-        assert_eq!(port_of("[::1]"), None);
-        assert_eq!(port_of("hub.example.org"), None);
+    fn what_a_client_says_of_itself_is_replaced_by_what_the_connection_shows() {
+        assert_eq!(
+            sent(SAID, &[], false),
+            [
+                "host: hub:81",
+                "x-forwarded-for: 10.0.0.1",
+                "x-forwarded-port: 81",
+                "x-forwarded-proto: http",
+                "x-forwarded-host: hub:81",
+            ]
+        );
     }
 
     #[test]
-    fn forwarded_headers_go_behind_those_of_another_proxy() {
-        let mut outgoing = headers(&[
-            ("host", "hub:81"),
-            ("x-forwarded-for", "1.1.1.1"),
-            ("x-forwarded-for", "2.2.2.2"),
-            ("x-forwarded-host", "outer"),
-        ]);
-        add_forwarded(&mut outgoing, &HeaderValue::from_static("3.3.3.3"), false);
+    fn what_a_trusted_proxy_says_is_passed_on_and_the_proxy_added() {
         assert_eq!(
-            listed(&outgoing),
+            sent(SAID, &["10.0.0.1"], false),
             [
                 "host: hub:81",
-                "x-forwarded-for: 1.1.1.1,2.2.2.2,3.3.3.3",
+                "x-forwarded-user: root",
+                "x-forwarded-for: 192.0.2.1,10.0.0.1",
+                "x-forwarded-port: 443",
+                "x-forwarded-proto: https",
                 "x-forwarded-host: outer",
-                "x-forwarded-port: 81",
-                "x-forwarded-proto: http",
+                "x-real-ip: 192.0.2.1",
             ]
         );
     }
@@ -175,12 +211,11 @@ mod tests {
     #[test]
     fn scheme_and_usual_port_are_those_of_the_connection() {
         for (is_secure, scheme, port) in [(false, "http", "80"), (true, "https", "443")] {
-            let mut outgoing = headers(&[("host", "hub.example.org")]);
-            add_forwarded(
-                &mut outgoing,
-                &HeaderValue::from_static("1.1.1.1"),
-                is_secure,
-            );
+            let mut client = Client::local();
+            client.is_secure = is_secure;
+            let came = headers(&[("host", "hub.example.org")]);
+            let origin = Origin::new(&came, &client, &Trust::default());
+            let outgoing = of_request(&came, None, &origin);
             assert_eq!(outgoing["x-forwarded-proto"], scheme);
             assert_eq!(outgoing["x-forwarded-port"], port);
         }

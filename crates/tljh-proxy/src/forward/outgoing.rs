@@ -5,8 +5,9 @@ use http::uri::Authority;
 use http::{HeaderValue, Request, Uri, Version, header};
 
 use super::headers;
+use super::origin::Origin;
 use super::upload::{Upload, await_continue};
-use crate::client::{BodyLength, Client};
+use crate::client::BodyLength;
 use crate::routes::Route;
 
 /// Bytes of a target, at most: what `Uri` can hold.
@@ -17,19 +18,19 @@ pub struct Outgoing<'a> {
     came: &'a Parts,
     length: BodyLength,
     route: &'a Route,
-    client: &'a Client,
+    origin: &'a Origin,
     upgrade: Option<&'a HeaderValue>,
 }
 
 impl<'a> Outgoing<'a> {
-    /// The request that came as `came`, followed by a body of this length, from `client`.
-    pub fn new(came: &'a Parts, length: BodyLength, route: &'a Route, client: &'a Client) -> Self {
+    /// The request that came as `came`, followed by a body of this length, from `origin`.
+    pub fn new(came: &'a Parts, length: BodyLength, route: &'a Route, origin: &'a Origin) -> Self {
         let may_upgrade = came.version == Version::HTTP_11 && length == BodyLength::Known(0);
         Self {
             came,
             length,
             route,
-            client,
+            origin,
             upgrade: headers::upgrade_of(&came.headers).filter(|_| may_upgrade),
         }
     }
@@ -51,11 +52,10 @@ impl<'a> Outgoing<'a> {
         let mut request = Request::new(body);
         *request.method_mut() = self.came.method.clone();
         *request.uri_mut() = self.target();
-        let mut headers = headers::end_to_end(&self.came.headers);
-        if self.came.uri.authority().is_some() || !headers.contains_key(header::HOST) {
-            headers.insert(header::HOST, self.host());
-        }
-        headers::add_forwarded(&mut headers, &self.client.address, self.client.is_secure);
+        let came = &self.came.headers;
+        let is_named = self.came.uri.authority().is_none() && came.contains_key(header::HOST);
+        let host = (!is_named).then(|| self.host());
+        let mut headers = headers::of_request(came, host, self.origin);
         if let Some(protocol) = self.upgrade {
             headers::set_upgrade(&mut headers, protocol.clone());
         }

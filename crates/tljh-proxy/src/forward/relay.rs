@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 
 use bytes::Bytes;
 use socket2::SockRef;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::io::{Interest, Ready};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop::consume_budget;
 
 use crate::routes::Route;
@@ -17,10 +18,40 @@ thread_local! {
     pub static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; 1 << 16].into());
 }
 
+/// What is needed of a socket, over whatever it comes.
+pub trait Socket: AsFd {
+    /// Waits until it is ready for this.
+    fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send;
+    /// Reads what is there.
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Writes what goes without waiting.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+macro_rules! socket {
+    ($stream:ty) => {
+        impl Socket for $stream {
+            fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<Ready>> + Send {
+                self.ready(interest)
+            }
+
+            fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.try_read(buffer)
+            }
+
+            fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+                self.try_write(bytes)
+            }
+        }
+    };
+}
+socket!(TcpStream);
+socket!(UnixStream);
+
 /// Passes bytes both ways until both sides have ended, or one broke. The end of one side is passed on, and leaves the
 /// other open. `from_client` and `from_backend` were read already. What passes counts as activity of the route.
 pub async fn relay(
-    (client, from_client): (TcpStream, Bytes),
+    (client, from_client): (impl Socket, Bytes),
     (backend, from_backend): (TcpStream, Bytes),
     route: &Route,
 ) {
@@ -38,11 +69,11 @@ pub async fn relay(
     }
 }
 
-async fn pass(from: &TcpStream, to: &TcpStream, first: Bytes, route: &Route) -> io::Result<()> {
+async fn pass(from: &impl Socket, to: &impl Socket, first: Bytes, route: &Route) -> io::Result<()> {
     write_all(to, &first).await?;
     drop(first);
     loop {
-        from.readable().await?;
+        from.ready(Interest::READABLE).await?;
         match pass_ready(from, to) {
             Ok(None) => break,
             Ok(Some(unwritten)) => {
@@ -59,7 +90,7 @@ async fn pass(from: &TcpStream, to: &TcpStream, first: Bytes, route: &Route) -> 
 }
 
 /// Reads what is there and writes as much of it as goes without waiting; gives what is left, `None` at the end.
-fn pass_ready(from: &TcpStream, to: &TcpStream) -> io::Result<Option<Vec<u8>>> {
+fn pass_ready(from: &impl Socket, to: &impl Socket) -> io::Result<Option<Vec<u8>>> {
     BUFFER.with_borrow_mut(|buffer| {
         let read = from.try_read(buffer)?;
         let read = buffer.get(..read).unwrap_or_default();
@@ -74,9 +105,9 @@ fn pass_ready(from: &TcpStream, to: &TcpStream) -> io::Result<Option<Vec<u8>>> {
     })
 }
 
-async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_all(to: &impl Socket, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        to.writable().await?;
+        to.ready(Interest::WRITABLE).await?;
         match to.try_write(bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -2,7 +2,6 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize};
 
 use super::{Held, Name};
+use crate::listen::Bound;
 
 /// How long the other side may take for one step. It has nothing to do but to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub enum Message {
     /// Root to the running process: which addresses are listened on?
     WhichAddresses,
     /// The answer.
-    Addresses(Vec<SocketAddr>),
+    Addresses(Vec<Bound>),
     /// Root to the running process: what a successor is to get. Of all that is `wanted`, the names that are not `given`
     /// it has already.
     Keep { wanted: Vec<Name>, given: Vec<Name> },

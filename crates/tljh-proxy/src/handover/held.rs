@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde::{Deserialize, Serialize};
 use socket2::SockRef;
+
+use crate::listen::Bound;
 
 /// Settings are a few hundred bytes, certificates a few thousand.
 const MAX_SETTINGS: usize = 1 << 20;
@@ -22,6 +23,8 @@ pub enum Name {
     Http,
     /// Listens for browsers that come by TLS.
     Https,
+    /// Listens for another proxy, in the file system.
+    Socket,
     /// Listens for the hub.
     Api,
     /// Holds the settings, as [`crate::settings::compose`] made them.
@@ -30,13 +33,20 @@ pub enum Name {
 
 impl Name {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Http, Self::Https, Self::Api, Self::Settings];
+    pub const ALL: [Self; 5] = [
+        Self::Http,
+        Self::Https,
+        Self::Socket,
+        Self::Api,
+        Self::Settings,
+    ];
 
     /// As systemd knows it: printable, without a colon.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Socket => "socket",
             Self::Api => "api",
             Self::Settings => "settings",
         }
@@ -95,23 +105,23 @@ impl Held {
     pub fn listener(
         &self,
         name: Name,
-        fits: impl Fn(SocketAddr) -> bool,
-    ) -> io::Result<Option<TcpListener>> {
+        fits: impl Fn(&Bound) -> bool,
+    ) -> io::Result<Option<OwnedFd>> {
         let Some(descriptor) = self.0.get(&name) else {
             return Ok(None);
         };
-        if !address_of(descriptor.as_fd()).is_some_and(fits) {
+        if !bound_of(descriptor.as_fd()).is_some_and(|bound| fits(&bound)) {
             return Ok(None);
         }
-        Ok(Some(TcpListener::from(descriptor.try_clone()?)))
+        descriptor.try_clone().map(Some)
     }
 
     /// The addresses that are listened on.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> Vec<Bound> {
         let addresses = self
             .0
             .values()
-            .map(|descriptor| address_of(descriptor.as_fd()));
+            .map(|descriptor| bound_of(descriptor.as_fd()));
         addresses.flatten().collect()
     }
 
@@ -135,13 +145,18 @@ impl FromIterator<(Name, OwnedFd)> for Held {
     }
 }
 
-/// The address of a listening TCP socket; nothing for any other descriptor.
-fn address_of(descriptor: BorrowedFd<'_>) -> Option<SocketAddr> {
-    SockRef::from(&descriptor).local_addr().ok()?.as_socket()
+/// Where a listening socket is bound; nothing for any other descriptor.
+fn bound_of(descriptor: BorrowedFd<'_>) -> Option<Bound> {
+    let address = SockRef::from(&descriptor).local_addr().ok()?;
+    let file = || Some(Bound::File(address.as_pathname()?.into()));
+    address.as_socket().map(Bound::Port).or_else(file)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     #[test]
@@ -164,16 +179,21 @@ mod tests {
         let mut held = Held::default();
         held.insert(Name::Http, socket);
         held.insert_settings("{}").unwrap();
-        assert_eq!(held.addresses(), [address]);
-        let found = |held: &Held, name, port| {
-            let listener = held.listener(name, |address| address.port() == port);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("http.sock");
+        held.insert(Name::Socket, UnixListener::bind(&path).unwrap());
+        let (port, file) = (Bound::Port(address), Bound::File(path));
+        assert_eq!(held.addresses(), [port.clone(), file.clone()]);
+        let found = |held: &Held, name, wanted: &Bound| {
+            let listener = held.listener(name, |bound| bound == wanted);
             listener.unwrap().is_some()
         };
-        assert!(found(&held, Name::Http, address.port()));
-        assert!(!found(&held, Name::Http, 1));
-        assert!(!found(&held, Name::Api, address.port()));
-        assert!(!found(&held, Name::Settings, address.port()));
+        assert!(found(&held, Name::Http, &port));
+        assert!(found(&held, Name::Socket, &file));
+        assert!(!found(&held, Name::Http, &file));
+        assert!(!found(&held, Name::Api, &port));
+        assert!(!found(&held, Name::Settings, &port));
         held.renew(Held::default(), &[Name::Settings]);
-        assert!(!found(&held, Name::Http, address.port()));
+        assert!(!found(&held, Name::Http, &port));
     }
 }

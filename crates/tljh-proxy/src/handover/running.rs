@@ -1,11 +1,11 @@
 //! The running process, as root's part and a successor see it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use super::channel::{Channel, Message, named, unnamed};
 use super::{Control, Held, Name};
+use crate::listen::Bound;
 
 /// How many fit into a message, long names included.
 const USES_AT_ONCE: usize = 50;
@@ -14,7 +14,7 @@ const USES_AT_ONCE: usize = 50;
 ///
 /// # Errors
 /// It does not answer.
-pub fn addresses(runtime_dir: &Path) -> io::Result<Vec<SocketAddr>> {
+pub fn addresses(runtime_dir: &Path) -> io::Result<Vec<Bound>> {
     let Some(running) = connect(runtime_dir)? else {
         return Ok(Vec::new());
     };

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 use std::env;
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use listenfd::ListenFd;
-use procfs::net::TcpState;
+use procfs::net::{TcpState, UnixState};
 use procfs::process::{FDTarget, Process};
 use sd_notify::NotifyState;
 
 use super::{Held, Name};
+use crate::listen::Bound;
 
 impl Held {
     /// What systemd kept for this process (sd_listen_fds_with_names(3)). Names that this version does not know are left
@@ -33,6 +33,7 @@ impl Held {
                 Name::Http | Name::Https | Name::Api => {
                     given.take_tcp_listener(index)?.map(OwnedFd::from)
                 }
+                Name::Socket => given.take_unix_listener(index)?.map(OwnedFd::from),
                 // Opened once more, as this program makes no descriptor out of a number.
                 Name::Settings => given
                     .take_raw_fd(index)?
@@ -72,8 +73,8 @@ pub fn keep(new: &Held, wanted: &[Name]) -> io::Result<()> {
     Ok(())
 }
 
-/// The addresses on which the service manager listens, for us or for others; none where this user may not see it.
-pub fn held_by_manager() -> Vec<SocketAddr> {
+/// Where the service manager listens, for us or for others; none where this user may not see it.
+pub fn held_by_manager() -> Vec<Bound> {
     let Ok(files) = Process::new(1).and_then(|manager| manager.fd()) else {
         return Vec::new();
     };
@@ -83,11 +84,17 @@ pub fn held_by_manager() -> Vec<SocketAddr> {
             _ => None,
         })
         .collect();
-    procfs::net::tcp()
+    let ports = procfs::net::tcp()
         .into_iter()
         .chain(procfs::net::tcp6())
         .flatten()
         .filter(|entry| entry.state == TcpState::Listen && sockets.contains(&entry.inode))
-        .map(|entry| entry.local_address)
-        .collect()
+        .map(|entry| Bound::Port(entry.local_address));
+    // Connected ones have another state.
+    let files = procfs::net::unix()
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry.state == UnixState::UNCONNECTED && sockets.contains(&entry.inode))
+        .filter_map(|entry| entry.path.map(Bound::File));
+    ports.chain(files).collect()
 }

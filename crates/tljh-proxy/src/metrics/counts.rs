@@ -11,7 +11,7 @@ use crate::fault::Fault;
 
 /// Who gave an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum Upstream {
     /// The hub.
     Hub,
     /// Somebody's server.
@@ -46,7 +46,7 @@ pub enum Call {
     Other,
 }
 
-impl Origin {
+impl Upstream {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Hub, Self::Server, Self::Proxy];
 }
@@ -80,11 +80,11 @@ const BUCKETS: usize = BOUNDS.len() + 1;
 #[derive(Debug, Clone, Copy)]
 pub enum Figure {
     /// Answers to browsers, by the class of their status, 1 to 5.
-    Answers(Origin, usize),
+    Answers(Upstream, usize),
     /// Answers that took no longer than the bound of this number, and longer than the one before.
-    Bucket(Origin, usize),
+    Bucket(Upstream, usize),
     /// The time that all answers took together.
-    Nanoseconds(Origin),
+    Nanoseconds(Upstream),
     /// What went wrong.
     Faults(Fault),
     /// What has begun.
@@ -95,9 +95,9 @@ pub enum Figure {
     Calls(Call, usize),
 }
 
-const BUCKETS_AT: usize = Origin::ALL.len() * CLASSES;
-const NANOSECONDS_AT: usize = BUCKETS_AT + Origin::ALL.len() * BUCKETS;
-const FAULTS_AT: usize = NANOSECONDS_AT + Origin::ALL.len();
+const BUCKETS_AT: usize = Upstream::ALL.len() * CLASSES;
+const NANOSECONDS_AT: usize = BUCKETS_AT + Upstream::ALL.len() * BUCKETS;
+const FAULTS_AT: usize = NANOSECONDS_AT + Upstream::ALL.len();
 const BEGUN_AT: usize = FAULTS_AT + Fault::ALL.len();
 const ENDED_AT: usize = BEGUN_AT + Thing::COUNT;
 const CALLS_AT: usize = ENDED_AT + Thing::COUNT;
@@ -105,18 +105,18 @@ const COUNT: usize = CALLS_AT + Call::ALL.len() * CLASSES;
 
 impl Figure {
     /// The bucket for an answer that took this long.
-    pub fn bucket(origin: Origin, took: Duration) -> Self {
+    pub fn bucket(upstream: Upstream, took: Duration) -> Self {
         let seconds = took.as_secs_f64();
         let bucket = BOUNDS.iter().position(|bound| seconds <= *bound);
-        Self::Bucket(origin, bucket.unwrap_or(BOUNDS.len()))
+        Self::Bucket(upstream, bucket.unwrap_or(BOUNDS.len()))
     }
 
     fn place(self) -> usize {
         let class = |class: usize| class.clamp(1, CLASSES) - 1;
         match self {
-            Self::Answers(origin, of) => origin as usize * CLASSES + class(of),
-            Self::Bucket(origin, bucket) => BUCKETS_AT + origin as usize * BUCKETS + bucket,
-            Self::Nanoseconds(origin) => NANOSECONDS_AT + origin as usize,
+            Self::Answers(upstream, of) => upstream as usize * CLASSES + class(of),
+            Self::Bucket(upstream, bucket) => BUCKETS_AT + upstream as usize * BUCKETS + bucket,
+            Self::Nanoseconds(upstream) => NANOSECONDS_AT + upstream as usize,
             Self::Faults(fault) => FAULTS_AT + fault as usize,
             Self::Begun(thing) => BEGUN_AT + thing as usize,
             Self::Ended(thing) => ENDED_AT + thing as usize,
@@ -171,10 +171,10 @@ mod tests {
     #[test]
     fn each_figure_has_a_place_of_its_own() {
         let mut figures: Vec<Figure> = Fault::ALL.map(Figure::Faults).into();
-        for origin in Origin::ALL {
-            figures.extend((1..=CLASSES).map(|class| Figure::Answers(origin, class)));
-            figures.extend((0..BUCKETS).map(|bucket| Figure::Bucket(origin, bucket)));
-            figures.push(Figure::Nanoseconds(origin));
+        for upstream in Upstream::ALL {
+            figures.extend((1..=CLASSES).map(|class| Figure::Answers(upstream, class)));
+            figures.extend((0..BUCKETS).map(|bucket| Figure::Bucket(upstream, bucket)));
+            figures.push(Figure::Nanoseconds(upstream));
         }
         for call in Call::ALL {
             figures.extend((1..=CLASSES).map(|class| Figure::Calls(call, class)));
@@ -202,8 +202,8 @@ mod tests {
     #[test]
     fn a_time_falls_into_the_bucket_whose_bound_it_does_not_exceed() {
         for (milliseconds, bucket) in [(0, 0), (1, 0), (2, 1), (500, 4), (30_000, 7), (30_001, 8)] {
-            let figure = Figure::bucket(Origin::Hub, Duration::from_millis(milliseconds));
-            assert!(matches!(figure, Figure::Bucket(Origin::Hub, found) if found == bucket));
+            let figure = Figure::bucket(Upstream::Hub, Duration::from_millis(milliseconds));
+            assert!(matches!(figure, Figure::Bucket(Upstream::Hub, found) if found == bucket));
         }
     }
 }

@@ -7,7 +7,7 @@ use prometheus::proto::MetricType;
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily};
 use prometheus::{TEXT_FORMAT, TextEncoder};
 
-use super::counts::{BOUNDS, CLASSES, Call, Figure, Origin, Thing, total};
+use super::counts::{BOUNDS, CLASSES, Call, Figure, Thing, Upstream, total};
 use super::process::State;
 use crate::fault::Fault;
 use crate::https::Https;
@@ -118,10 +118,10 @@ impl Exposition {
 }
 
 fn requests() -> Vec<MetricFamily> {
-    let answers = Origin::ALL.into_iter().flat_map(|origin| {
+    let answers = Upstream::ALL.into_iter().flat_map(|by| {
         codes().map(move |(class, code)| {
-            let labels = vec![("upstream", upstream(origin)), ("code", code)];
-            (labels, total(Figure::Answers(origin, class)) as f64)
+            let labels = vec![("upstream", upstream(by)), ("code", code)];
+            (labels, total(Figure::Answers(by, class)) as f64)
         })
     });
     let faults = Fault::ALL.map(|fault| {
@@ -153,7 +153,7 @@ fn requests() -> Vec<MetricFamily> {
             "tljh_proxy_request_duration_seconds",
             "Time from the head of a request to the head of its answer.",
             MetricType::HISTOGRAM,
-            Origin::ALL.map(duration),
+            Upstream::ALL.map(duration),
         ),
         counters(
             "tljh_proxy_failures_total",
@@ -214,19 +214,19 @@ fn codes() -> impl Iterator<Item = (usize, &'static str)> {
     (1..=CLASSES).zip(["1xx", "2xx", "3xx", "4xx", "5xx"])
 }
 
-fn upstream(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Hub => "hub",
-        Origin::Server => "server",
-        Origin::Proxy => "none",
+fn upstream(by: Upstream) -> &'static str {
+    match by {
+        Upstream::Hub => "hub",
+        Upstream::Server => "server",
+        Upstream::Proxy => "none",
     }
 }
 
-fn duration(origin: Origin) -> Metric {
+fn duration(by: Upstream) -> Metric {
     let mut count = 0;
     let mut buckets = Vec::new();
     for (number, bound) in BOUNDS.iter().chain(&[f64::INFINITY]).enumerate() {
-        count += total(Figure::Bucket(origin, number));
+        count += total(Figure::Bucket(by, number));
         let mut bucket = Bucket::default();
         bucket.set_upper_bound(*bound);
         bucket.set_cumulative_count(count);
@@ -237,8 +237,8 @@ fn duration(origin: Origin) -> Metric {
     let mut histogram = Histogram::default();
     histogram.set_bucket(buckets);
     histogram.set_sample_count(count);
-    histogram.set_sample_sum(total(Figure::Nanoseconds(origin)) as f64 / 1e9);
-    let mut metric = labelled(vec![("upstream", upstream(origin))]);
+    histogram.set_sample_sum(total(Figure::Nanoseconds(by)) as f64 / 1e9);
+    let mut metric = labelled(vec![("upstream", upstream(by))]);
     metric.set_histogram(histogram);
     metric
 }

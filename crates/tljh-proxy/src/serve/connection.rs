@@ -44,7 +44,7 @@ pub async fn serve_client<A, F, B>(
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    let client = Arc::new(Client::new(address, false));
+    let client = Arc::new(Client::new(address));
     serve_http1(Transport::Plain(stream), client, answer, phase).await;
 }
 

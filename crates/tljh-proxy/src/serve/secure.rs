@@ -75,7 +75,9 @@ pub async fn serve_secure<A, F, B>(
         let _ = timeout(HANDSHAKE, stream.shutdown()).await;
         return;
     }
-    let client = Arc::new(Client::new(address, true));
+    let mut client = Client::new(address);
+    client.is_secure = true;
+    let client = Arc::new(client);
     let transport = Transport::Secure(Box::new(stream));
     if !is_multiplexed {
         return serve_http1(transport, client, answer, phase).await;

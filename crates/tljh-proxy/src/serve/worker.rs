@@ -2,19 +2,22 @@
 //! own, so that a request never crosses threads.
 
 use std::future::pending;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::thread;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::serve_client;
+use super::connection::{serve_client, serve_http1};
 use super::secure::serve_secure;
 use super::{Phase, new_runtime};
+use crate::client::{Client, Transport};
 use crate::error::Error;
-use crate::forward::Forward;
+use crate::forward::{Forward, Trust};
 use crate::https::Https;
 use crate::metrics::{self, Thing};
 use crate::routes::Table;
@@ -29,7 +32,10 @@ pub enum Door {
 }
 
 /// A connection that was just accepted.
-type Accepted = (Door, std::net::TcpStream, SocketAddr);
+enum Accepted {
+    Port(Door, StdTcpStream, SocketAddr),
+    File(StdUnixStream),
+}
 
 /// A thread that serves connections.
 pub struct Worker {
@@ -45,14 +51,19 @@ impl Worker {
     ///
     /// # Errors
     /// The thread or its runtime could not be had.
-    pub fn start(number: usize, table: Arc<Table>, https: Arc<Https>) -> Result<Self, Error> {
+    pub fn start(
+        number: usize,
+        table: Arc<Table>,
+        https: Arc<Https>,
+        trust: Arc<Trust>,
+    ) -> Result<Self, Error> {
         let runtime = new_runtime()?;
         let (phase, told) = watch::channel(Phase::Serving);
         let (relays, relayed) = watch::channel(());
         let (accepted, incoming) = mpsc::unbounded_channel();
         let thread = thread::Builder::new().name(format!("proxy-{number}"));
         thread
-            .spawn(move || runtime.block_on(work(table, https, incoming, told, relayed)))
+            .spawn(move || runtime.block_on(work(table, https, trust, incoming, told, relayed)))
             .map_err(|source| Error::Runtime { source })?;
         Ok(Self {
             phase,
@@ -63,9 +74,19 @@ impl Worker {
 
     /// Serves one more connection.
     pub fn take(&self, door: Door, stream: TcpStream, address: SocketAddr) {
-        match stream.into_std() {
-            Ok(stream) => {
-                let _ = self.accepted.send((door, stream, address));
+        let stream = stream.into_std();
+        self.hand_over(stream.map(|stream| Accepted::Port(door, stream, address)));
+    }
+
+    /// Serves one more connection, of another proxy of this machine.
+    pub fn take_local(&self, stream: UnixStream) {
+        self.hand_over(stream.into_std().map(Accepted::File));
+    }
+
+    fn hand_over(&self, accepted: io::Result<Accepted>) {
+        match accepted {
+            Ok(accepted) => {
+                let _ = self.accepted.send(accepted);
             }
             Err(error) => log::warn!("could not hand over a connection: {error}"),
         }
@@ -90,37 +111,43 @@ pub fn least_busy(workers: &[Worker], turn: usize) -> Option<&Worker> {
 async fn work(
     table: Arc<Table>,
     https: Arc<Https>,
+    trust: Arc<Trust>,
     mut incoming: mpsc::UnboundedReceiver<Accepted>,
     phase: watch::Receiver<Phase>,
     relays: watch::Receiver<()>,
 ) {
-    let forward = Arc::new(Forward::new(table, https.front().clone(), relays));
+    let forward = Arc::new(Forward::new(table, https.front().clone(), trust, relays));
     let acceptor = https.tls().map(TlsAcceptor::from);
     tokio::spawn(forward.keep_tidy());
-    while let Some((door, stream, address)) = incoming.recv().await {
+    while let Some(accepted) = incoming.recv().await {
         let forward = forward.clone();
         let answer = move |client, request| {
             let forward = forward.clone();
             async move { forward.answer(client, request).await }
         };
-        let stream = match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
-            Err(error) => {
-                log::warn!("could not serve a connection: {error}");
-                continue;
+        match (accepted, &acceptor) {
+            (Accepted::Port(Door::Http, stream, address), _) => {
+                if let Some(stream) = served(TcpStream::from_std(stream)) {
+                    let serving = serve_client(stream, address, answer, phase.clone());
+                    tokio::spawn(noted(Thing::Http, serving));
+                }
             }
-        };
-        match (door, &acceptor) {
-            (Door::Http, _) => {
-                let serving = serve_client(stream, address, answer, phase.clone());
-                tokio::spawn(noted(Thing::Http, serving));
+            (Accepted::Port(Door::Https, stream, address), Some(acceptor)) => {
+                if let Some(stream) = served(TcpStream::from_std(stream)) {
+                    let acceptor = acceptor.clone();
+                    let serving = serve_secure(stream, address, acceptor, answer, phase.clone());
+                    tokio::spawn(noted(Thing::Https, serving));
+                }
             }
-            (Door::Https, Some(acceptor)) => {
-                let acceptor = acceptor.clone();
-                let serving = serve_secure(stream, address, acceptor, answer, phase.clone());
-                tokio::spawn(noted(Thing::Https, serving));
+            (Accepted::Port(Door::Https, ..), None) => {}
+            (Accepted::File(stream), _) => {
+                if let Some(stream) = served(UnixStream::from_std(stream)) {
+                    let (stream, client) = (Transport::Local(stream), Client::local());
+                    let client = Arc::new(client);
+                    let serving = serve_http1(stream, client, answer, phase.clone());
+                    tokio::spawn(noted(Thing::Http, serving));
+                }
             }
-            (Door::Https, None) => {}
         }
     }
     drop((forward, phase));
@@ -131,4 +158,11 @@ async fn work(
 async fn noted(thing: Thing, serving: impl Future<Output = ()>) {
     let _open = metrics::begin(thing);
     serving.await;
+}
+
+/// A connection that can be served; one that cannot is told.
+fn served<S>(stream: io::Result<S>) -> Option<S> {
+    stream
+        .inspect_err(|error| log::warn!("could not serve a connection: {error}"))
+        .ok()
 }

@@ -105,7 +105,7 @@ fn methods_the_proxy_does_not_know_pass() {
 }
 
 #[test]
-fn the_host_is_kept_and_forwarded_headers_are_added_behind_those_that_came() {
+fn the_host_is_kept_and_where_a_request_comes_from_is_told_whatever_it_says_itself() {
     let proxy = Proxy::start();
     proxy.add_route("/", Backend::echo("hub").port);
     let plain = proxy.get("/").text();
@@ -118,22 +118,25 @@ fn the_host_is_kept_and_forwarded_headers_are_added_behind_those_that_came() {
     ] {
         assert!(plain.lines().any(|sent| sent == line), "{line} in {plain}");
     }
-    let behind = request(proxy.port, b"GET / HTTP/1.1\r\nHost: h:8080\r\nX-Forwarded-For: 10.0.0.1\r\n\
-        X-Forwarded-Proto: https\r\nX-Forwarded-Host: outer\r\nX-Forwarded-Port: 443\r\nCookie: a=b\r\nCookie: c=d\r\n\r\n");
+    let spoofed = request(proxy.port, b"GET / HTTP/1.1\r\nHost: h:8080\r\nX-Forwarded-For: 10.0.0.1\r\n\
+        Forwarded: proto=https\r\nX-Real-IP: 10.0.0.1\r\nX-Scheme: https\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: outer\r\nX-Forwarded-Port: 443\r\nCookie: a=b\r\nCookie: c=d\r\n\r\n");
     for line in [
         "host: h:8080",
-        "x-forwarded-for: 10.0.0.1,127.0.0.1",
-        "x-forwarded-port: 443,8080",
-        "x-forwarded-proto: https,http",
-        "x-forwarded-host: outer",
+        "x-forwarded-for: 127.0.0.1",
+        "x-forwarded-port: 8080",
+        "x-forwarded-proto: http",
+        "x-forwarded-host: h:8080",
         "cookie: a=b",
         "cookie: c=d",
     ] {
         assert!(
-            behind.text().lines().any(|sent| sent == line),
+            spoofed.text().lines().any(|sent| sent == line),
             "{line} in {}",
-            behind.text()
+            spoofed.text()
         );
+    }
+    for word in ["10.0.0.1", "https", "outer"] {
+        assert!(!spoofed.text().contains(word), "{}", spoofed.text());
     }
 }
 
@@ -274,7 +277,7 @@ fn a_dead_backend_gets_a_page_that_tries_again() {
     until("the failure is logged", || {
         proxy
             .log()
-            .contains("GET /hub/login: backend 127.0.0.1:")
+            .contains("GET /hub/login from 127.0.0.1: backend 127.0.0.1:")
             .then_some(())
     });
     assert!(!proxy.log().contains("s3cret"));
@@ -288,7 +291,7 @@ fn what_a_terminal_would_obey_is_not_logged() {
     // The second half is a control sequence introducer in one character.
     assert_eq!(proxy.get("/x\u{9b}2J").status, 503);
     until("the failure is logged", || {
-        proxy.log().contains("GET /x\\u{9b}2J: ").then_some(())
+        proxy.log().contains("GET /x\\u{9b}2J from ").then_some(())
     });
     let log = proxy.log();
     assert!(
@@ -357,7 +360,10 @@ fn nothing_secret_is_logged_however_much_is_asked_for() {
     );
     assert_eq!(malformed.status, 400);
     until("the failure is logged", || {
-        proxy.log().contains("GET /x: backend").then_some(())
+        proxy
+            .log()
+            .contains("GET /x from 127.0.0.1: backend")
+            .then_some(())
     });
     let text = proxy.log();
     assert!(!text.contains("s3cret") && !text.contains(TOKEN), "{text}");

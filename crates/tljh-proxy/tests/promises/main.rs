@@ -13,6 +13,7 @@ mod proxy;
 mod secure;
 
 mod api;
+mod behind;
 mod forwarding;
 mod host_routing;
 mod http2;

@@ -362,7 +362,7 @@ fn systemd_gets_the_sockets_and_the_settings_to_keep() {
         .status();
     assert!(listen.unwrap().success());
     let mut said = Vec::new();
-    for _ in 0..7 {
+    for _ in 0..8 {
         let mut text = [0; 256];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -381,6 +381,7 @@ fn systemd_gets_the_sockets_and_the_settings_to_keep() {
     let expected = [
         ("FDSTOREREMOVE=1 FDNAME=http", 0),
         ("FDSTOREREMOVE=1 FDNAME=https", 0),
+        ("FDSTOREREMOVE=1 FDNAME=socket", 0),
         ("FDSTOREREMOVE=1 FDNAME=api", 0),
         ("FDSTOREREMOVE=1 FDNAME=settings", 0),
         ("FDSTORE=1 FDNAME=http", 1),

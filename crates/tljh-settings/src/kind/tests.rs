@@ -50,10 +50,52 @@ fn words_are_read_as_their_kind_wants_them() {
         (Kind::Address, "10.1", None),
         (Kind::Address, "::1", text("::1")),
         (Kind::Email, "a@b\nc", None),
+        (Kind::Socket, "", text("")),
+        (Kind::Socket, "/run/a-b_c/1.sock", text("/run/a-b_c/1.sock")),
+        (Kind::Socket, "/run/$x", None),
+        (
+            Kind::Socket,
+            &format!("/{}", "s".repeat(106)),
+            text(&format!("/{}", "s".repeat(106))),
+        ),
+        (Kind::Socket, &format!("/{}", "s".repeat(107)), None),
+        (Kind::Group, "www-data", text("www-data")),
+        (Kind::Group, "33", text("33")),
+        (Kind::Group, "", None),
         (Kind::File, "/a b", text("/a b")),
     ] {
         let read = kind.read(&kind.parse_word(word)).ok();
         assert_eq!(read, wanted, "{kind:?} {word:?}");
+    }
+}
+
+#[test]
+fn addresses_and_networks_of_both_families_are_one_list() {
+    let read = |word: &str| {
+        let value = json!([Kind::Networks.parse_word(word)]);
+        Kind::Networks.read(&value).is_ok_and(|read| read == value)
+    };
+    for word in [
+        "192.0.2.1",
+        "10.0.0.0/8",
+        "10.1.2.3/8",
+        "::1",
+        "2001:db8::/32",
+        "0.0.0.0/0",
+    ] {
+        assert!(read(word), "{word}");
+    }
+    for word in [
+        "10",
+        "10.0",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "::/129",
+        "nginx",
+        "",
+        "none",
+    ] {
+        assert!(!read(word), "{word}");
     }
 }
 

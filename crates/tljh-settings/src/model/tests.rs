@@ -44,7 +44,10 @@ fn an_empty_file_gives_upstreams_defaults() {
             settings.http,
             Http {
                 address: String::new(),
-                port: 80
+                port: 80,
+                trusted_proxies: Vec::new(),
+                socket: String::new(),
+                socket_group: "www-data".to_string(),
             }
         );
         assert_eq!((settings.https.enabled, settings.https.port), (false, 443));
@@ -218,6 +221,20 @@ fn keys_of_plugins_are_kept_and_typing_errors_are_noticed() {
 fn all_problems_are_told_at_once() {
     let text = refusal("http: {port: 0}\nlimits: {cpu: 0}\n");
     assert!(text.contains("http.port") && text.contains("limits.cpu"));
+}
+
+#[test]
+fn trusted_are_the_addresses_and_what_lies_in_the_networks() {
+    let http = parse("http: {trusted_proxies: [192.0.2.1, 10.0.0.0/8, '2001:db8::/32']}").http;
+    for (address, expected) in [
+        ("192.0.2.1", true),
+        ("192.0.2.2", false),
+        ("10.255.0.1", true),
+        ("2001:db8::9", true),
+        ("::1", false),
+    ] {
+        assert_eq!(http.trusts(address.parse().unwrap()), expected, "{address}");
+    }
 }
 
 #[test]
