@@ -18,6 +18,7 @@ mod host_routing;
 mod http2;
 mod hub_page;
 mod persistence;
+mod soak;
 mod starting;
 mod streaming;
 mod strictness;
