@@ -39,7 +39,8 @@ def stages():
         "package": pytest("package"),
         "lifecycle": pytest("lifecycle"),
         "repository": pytest("repo"),
-        "proxy": pytest("proxy", "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
+        # One of its files takes two minutes, nearly all of them spent waiting.
+        "proxy": pytest("proxy", *WORKERS, "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
         "machines": pytest("machines"),
     }
     # Machines wait more than they compute: two files of tests at a time for each release.
