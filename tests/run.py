@@ -42,6 +42,9 @@ def stages():
         # One of its files takes two minutes, nearly all of them spent waiting.
         "proxy": pytest("proxy", *WORKERS, "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
         "machines": pytest("machines"),
+        # The same requests to nginx, which `make check` can do without.
+        "nginx": (["cargo", "test", "--quiet", "--locked", "--package", "tljh-proxy", "--test", "promises", "nginx::",
+                   "--", "--ignored"], {}),
     }
     # Machines wait more than they compute: two files of tests at a time for each release.
     yield {f"system-{suite}": pytest("system", *WORKERS, SUITES=suite) for suite in SUITES}

@@ -12,11 +12,15 @@ mod client;
 mod proxy;
 mod secure;
 
+#[path = "../generated/mod.rs"]
+mod generated;
+
 mod api;
 mod forwarding;
 mod host_routing;
 mod http2;
 mod hub_page;
+mod nginx;
 mod persistence;
 mod soak;
 mod starting;
