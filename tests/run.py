@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SUITES = os.environ.get("SUITES", "bookworm trixie").split()
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.environ.get("TLJH_CACHE", "/var/cache/tljh") + "/target"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
+WORKERS = ["--numprocesses=2", "--dist=loadfile"]
 PROXY = f"{TARGET}/packages/release/tljh-proxy"
 
 # What cargo and pytest print at the end of a run.
@@ -39,8 +40,12 @@ def stages():
         "package": pytest("package"),
         "lifecycle": pytest("lifecycle"),
         "repository": pytest("repo"),
-        "proxy": pytest("proxy", "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
+        # One of its files takes two minutes, nearly all of them spent waiting.
+        "proxy": pytest("proxy", *WORKERS, "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
         "machines": pytest("machines"),
+        # The same requests to nginx, which `make check` can do without.
+        "nginx": (["cargo", "test", "--quiet", "--locked", "--package", "tljh-proxy", "--test", "promises", "nginx::",
+                   "--", "--ignored"], {}),
     }
     # Machines wait more than they compute: two files of tests at a time for each release.
     yield {"system": pytest("system", f"--numprocesses={2 * len(SUITES)}", "--dist=loadgroup")}

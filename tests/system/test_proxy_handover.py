@@ -143,7 +143,7 @@ def test_a_busy_port_is_refused_and_the_proxy_goes_on(shared, server):
 
 
 def test_a_crash_refuses_no_connection_and_loses_no_route(shared, server):
-    """Connections wait for the process that comes back; two minutes would only be more of the same."""
+    """Connections wait for the process that comes back; tests/proxy/test_crashes.py goes on for two minutes."""
     shared.write("/root/ask.sh", """
         while [ -e /run/asking ]; do
             curl -sS --max-time 30 -o /dev/null http://127.0.0.1/load/x 2>> /root/errors

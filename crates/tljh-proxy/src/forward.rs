@@ -9,6 +9,7 @@ mod answer;
 mod backend;
 mod failure;
 mod headers;
+mod host;
 mod hub_page;
 mod multiplexed;
 mod origin;
@@ -41,9 +42,10 @@ use crate::routes::{Route, Table};
 use answer::Answer;
 use backend::{Backend, Peer};
 use failure::{Failure, Subject};
+use host::{has_one_host, host_of};
 use origin::Origin;
 pub use origin::Trust;
-use outgoing::{Outgoing, has_one_host, host_of};
+use outgoing::Outgoing;
 use patience::{Patience, Queue};
 use pool::Pool;
 use relay::relay;
@@ -130,7 +132,7 @@ impl Forward {
             Ok(length) if has_one_host(&parts) => length,
             _ => return refuse(StatusCode::BAD_REQUEST, under_way),
         };
-        if parts.method == Method::CONNECT {
+        if matches!(parts.method, Method::CONNECT | Method::TRACE) {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, under_way);
         }
         if parts.uri == "/_chp_healthz" {

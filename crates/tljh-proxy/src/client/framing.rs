@@ -1,11 +1,12 @@
 //! Where requests begin and end in the bytes of a connection.
 //!
-//! hyper settles a request that has both `Content-Length` and `Transfer-Encoding`, and forgets one of them, as it may
-//! (RFC 9112, section 6.3). Such a request is an attack more often than not, and to be refused as nginx refuses it.
-//! That takes the bytes of its head.
+//! hyper settles a request that has both `Content-Length` and `Transfer-Encoding`, or one of them twice, and forgets what
+//! is too much, as it may (RFC 9112, section 6.3); and it cuts a fragment off the target, which has none (section 3.2).
+//! Such a request is an attack more often than not, and to be refused as nginx refuses it. That takes the bytes of its
+//! head.
 
 use http::{HeaderMap, header};
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2};
 
 /// How long a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum BodyLength {
 
 /// A request that could be read in more than one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("ambiguous length of a request")]
+#[error("ambiguous head of a request")]
 pub struct FramingError;
 
 /// The bytes received that belong to no request yet.
@@ -52,15 +53,18 @@ impl Framing {
     /// Takes the head that hyper has read into `headers`, and says how long its body is.
     ///
     /// # Errors
-    /// The length is given in more than one way, or in one that is not understood.
+    /// The length is given more than once, or in a way that is not understood; or the target has a fragment.
     pub fn take_head(&mut self, headers: &HeaderMap) -> Result<BodyLength, FramingError> {
-        let end = end_of_head(&self.pending).ok_or(FramingError)?;
+        let (start, end) = bounds_of_head(&self.pending).ok_or(FramingError)?;
+        let head = self.pending.get(start..end).unwrap_or_default();
+        if has_fragment(head) {
+            return Err(FramingError);
+        }
         let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
         if let Some(encoding) = encodings.next() {
-            let head = self.pending.get(..end).unwrap_or_default();
             let ambiguous = encodings.next().is_some()
                 || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked")
-                || has_content_length(head);
+                || content_lengths(head) > 0;
             self.chunked = true;
             self.pending = Vec::new();
             return if ambiguous {
@@ -69,12 +73,14 @@ impl Framing {
                 Ok(BodyLength::Chunked)
             };
         }
-        let length = headers
-            .get(header::CONTENT_LENGTH)
-            .map_or(Ok(0), |length| {
+        let length = match headers.get(header::CONTENT_LENGTH) {
+            None => 0,
+            Some(_) if content_lengths(head) > 1 => return Err(FramingError),
+            Some(length) => {
                 let length = length.to_str().map_err(|_| FramingError)?;
-                length.parse().map_err(|_| FramingError)
-            })?;
+                length.parse().map_err(|_| FramingError)?
+            }
+        };
         let rest = self.pending.len() - end;
         let body = usize::try_from(length).map_or(rest, |length| length.min(rest));
         self.body = length - body as u64;
@@ -88,26 +94,34 @@ impl Framing {
     }
 }
 
-/// The position behind the first empty line that follows a line. Lines may end with LF alone, and empty ones may come
-/// before the first (RFC 9112, section 2.2).
-fn end_of_head(bytes: &[u8]) -> Option<usize> {
+/// Where the first line begins, and the position behind the first empty line that follows. Lines may end with LF alone,
+/// and empty ones may come before the first (RFC 9112, section 2.2).
+fn bounds_of_head(bytes: &[u8]) -> Option<(usize, usize)> {
     let start = bytes
         .iter()
         .position(|byte| !matches!(byte, b'\r' | b'\n'))?;
     let head = bytes.get(start..)?;
-    memchr_iter(b'\n', head).find_map(|line| match head.get(line + 1..)? {
+    let end = memchr_iter(b'\n', head).find_map(|line| match head.get(line + 1..)? {
         [b'\n', ..] => Some(start + line + 2),
         [b'\r', b'\n', ..] => Some(start + line + 3),
         _ => None,
-    })
+    })?;
+    Some((start, end))
 }
 
-fn has_content_length(head: &[u8]) -> bool {
+fn has_fragment(head: &[u8]) -> bool {
+    matches!(memchr2(b'#', b'\n', head), Some(at) if head.get(at) == Some(&b'#'))
+}
+
+fn content_lengths(head: &[u8]) -> usize {
     const NAME: &[u8] = b"content-length";
-    head.split(|byte| *byte == b'\n').any(|line| {
-        line.get(..NAME.len())
-            .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
-    })
+    let lines = head.split(|byte| *byte == b'\n');
+    lines
+        .filter(|line| {
+            line.get(..NAME.len())
+                .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+        })
+        .count()
 }
 
 #[cfg(test)]
@@ -140,7 +154,7 @@ mod tests {
             (b"", None),
         ] {
             assert_eq!(
-                end_of_head(bytes),
+                bounds_of_head(bytes).map(|(_, end)| end),
                 end,
                 "{:?}",
                 String::from_utf8_lossy(bytes)
@@ -183,12 +197,22 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_body_is_the_only_length_of_its_request() {
+    fn a_request_has_one_length_and_a_target_without_a_fragment() {
         for (head, headers, expected) in [
             (
                 "Transfer-Encoding: Chunked",
                 headers(&[("transfer-encoding", "Chunked")]),
                 Ok(BodyLength::Chunked),
+            ),
+            (
+                "Content-Length: 5",
+                headers(&[("content-length", "5")]),
+                Ok(BodyLength::Known(5)),
+            ),
+            (
+                "Content-Length: 5\r\nX: #\r\ncontent-length: 5",
+                headers(&[("content-length", "5")]),
+                Err(FramingError),
             ),
             (
                 "Transfer-Encoding: gzip, chunked",
@@ -212,6 +236,11 @@ mod tests {
             let mut framing = Framing::default();
             framing.receive(format!("POST / HTTP/1.1\r\n{head}\r\n\r\n").as_bytes());
             assert_eq!(framing.take_head(&headers), expected, "{head}");
+        }
+        for (target, expected) in [("/x", Ok(BodyLength::Known(0))), ("/x#", Err(FramingError))] {
+            let mut framing = Framing::default();
+            framing.receive(format!("\r\nGET {target} HTTP/1.1\r\nX: #\r\n\r\n").as_bytes());
+            assert_eq!(framing.take_head(&headers(&[])), expected, "{target}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A request as its backend gets it.
 
+use std::borrow::Cow;
+
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderValue, Request, Uri, Version, header};
 
 use super::headers;
@@ -83,7 +84,7 @@ impl<'a> Outgoing<'a> {
     fn host(&self) -> HeaderValue {
         let named = self.came.uri.authority().map_or_else(
             || format!("{}:{}", self.route.host, self.route.port),
-            |authority| without_user(authority).to_string(),
+            |authority| authority.as_str().to_string(),
         );
         HeaderValue::try_from(named).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
@@ -93,9 +94,15 @@ impl<'a> Outgoing<'a> {
         self.route.base.len() + self.path_and_query().len() <= MAX_TARGET
     }
 
-    fn path_and_query(&self) -> &str {
+    /// Path and query as they came; the path is `/` in `http://HOST?QUERY` too (RFC 9112, section 3.2.1).
+    fn path_and_query(&self) -> Cow<'_, str> {
         let target = self.came.uri.path_and_query();
-        target.map_or("/", |target| target.as_str())
+        let target = target.map_or("/", |target| target.as_str());
+        if target.starts_with('?') {
+            format!("/{target}").into()
+        } else {
+            target.into()
+        }
     }
 
     /// Path and query as they came, behind the path of the route's target; `*`, which is no path, alone.
@@ -108,32 +115,4 @@ impl<'a> Outgoing<'a> {
             .parse()
             .unwrap_or_default()
     }
-}
-
-/// Host and port alone: a name and a password before them are no part of `Host` (RFC 9110, section 4.2.4).
-fn without_user(authority: &Authority) -> &str {
-    let named = authority.as_str();
-    named.rsplit_once('@').map_or(named, |(_, host)| host)
-}
-
-/// The host that a request is for, in lower case, without its port; empty where there is none that could be one.
-pub fn host_of(came: &Parts) -> String {
-    let named = match (came.uri.authority(), came.headers.get(header::HOST)) {
-        (Some(authority), _) => without_user(authority),
-        (None, Some(host)) => host.to_str().unwrap_or_default(),
-        (None, None) => "",
-    };
-    // As CHP: routes cannot name an IPv6 address.
-    let host = named.split(':').next().unwrap_or_default();
-    if host.contains('/') {
-        return String::new();
-    }
-    host.to_ascii_lowercase()
-}
-
-/// Whether the request has the one `Host` that HTTP/1.1 asks for (RFC 9112, section 3.2).
-pub fn has_one_host(came: &Parts) -> bool {
-    let mut hosts = came.headers.get_all(header::HOST).iter();
-    let first = hosts.next();
-    hosts.next().is_none() && (first.is_some() || came.version < Version::HTTP_11)
 }

@@ -64,15 +64,23 @@ impl Route {
             .and_then(Value::as_str)
             .ok_or(TargetError::Absent)?;
         let uri: Uri = target.parse().map_err(|_| TargetError::NotHttp)?;
-        let (Some(scheme @ ("http" | "https")), Some(host)) = (uri.scheme_str(), uri.host()) else {
+        let (Some(scheme @ ("http" | "https")), Some(authority)) =
+            (uri.scheme_str(), uri.authority())
+        else {
             return Err(TargetError::NotHttp);
         };
         let tls = scheme == "https";
+        let host = authority.host();
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if authority.as_str() != host => return Err(TargetError::NotHttp),
+            None if tls => 443,
+            None => 80,
+        };
         let host = host
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_string();
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let base = uri.path().trim_end_matches('/').to_string();
         let before = data.shift_remove(LAST_ACTIVITY).filter(|_| restored);
         let before = before.as_ref().and_then(Value::as_str).and_then(parse_time);
@@ -200,7 +208,16 @@ mod tests {
         let tls = route("https://node1").unwrap();
         assert!(tls.tls && tls.port == 443 && !named.tls);
         assert_ne!(tls.id, named.id);
-        for bad in ["gopher://127.0.0.1:1", "127.0.0.1:1", "/x", "", "http://"] {
+        for bad in [
+            "gopher://127.0.0.1:1",
+            "127.0.0.1:1",
+            "/x",
+            "",
+            "http://",
+            "http://h:99999",
+            "http://h:",
+            "http://u@h",
+        ] {
             assert!(route(bad).is_err(), "{bad}");
         }
     }

@@ -274,9 +274,12 @@ fn read_routes(file: Map<String, Value>, store: &Store, known: &Routes) -> Route
         };
         match Route::new(&prefix, data, true) {
             Ok(route) => {
-                let there = known.get(&prefix).filter(|there| there.same_data(&route));
+                // A key as it was kept: one with a slash behind it, which a prefix with two has, would lose that.
+                let key = prefix.into_bytes();
+                let there = known.by_key.get(&key);
+                let there = there.filter(|there| there.same_data(&route));
                 let route = there.cloned().unwrap_or_else(|| Arc::new(route));
-                by_key.insert(key_of(&prefix).into_bytes(), route);
+                by_key.insert(key, route);
             }
             Err(error) => log::warn!(
                 "left out route `{prefix}` of `{}`: {error}",

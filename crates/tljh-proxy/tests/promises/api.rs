@@ -1,8 +1,15 @@
+use std::cell::RefCell;
+
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 
 use crate::backend::Backend;
 use crate::client::request;
-use crate::proxy::{Proxy, TOKEN};
+use crate::generated::calls::{Api, Table};
+use crate::nginx::runner;
+use crate::proxy::{DEADLINE, Proxy, TOKEN};
 
 fn body(target: &str) -> String {
     json!({ "target": target }).to_string()
@@ -37,6 +44,12 @@ fn every_call_answers_as_configurable_http_proxy_documents_it() {
             "POST",
             "/api/routes/x",
             "{\"target\": \"gopher://127.0.0.1:1\"}",
+            400,
+        ),
+        (
+            "POST",
+            "/api/routes/x",
+            "{\"target\": \"http://127.0.0.1:99999\"}",
             400,
         ),
         ("POST", "/api/routes/%FF", &good, 400),
@@ -224,4 +237,33 @@ fn fifty_routes_added_at_once_are_all_there() {
         }
     });
     assert_eq!(proxy.routes().as_object().unwrap().len(), 50);
+}
+
+#[test]
+fn whatever_the_calls_are_the_table_is_what_was_told_in_memory_on_disk_and_after_a_crash() {
+    let mut proxy = Proxy::start();
+    for round in 0..15 {
+        let last = RefCell::new(Table::new());
+        let call = |choices: Vec<u8>| {
+            let table = over(&proxy, |api| api.call_chosen(&choices));
+            *last.borrow_mut() = table.map_err(TestCaseError::fail)?;
+            Ok(())
+        };
+        let mut runner = runner(20, round);
+        runner.run(&vec(any::<u8>(), 0..60), call).unwrap();
+        proxy.kill();
+        assert!(!proxy.log().contains("panicked"), "{}", proxy.log());
+        proxy = proxy.start_again();
+        over(&proxy, |api| api.check(&last.into_inner())).unwrap();
+    }
+}
+
+/// Does something over the API.
+fn over<T>(proxy: &Proxy, what: impl FnOnce(&Api<'_>) -> T) -> T {
+    what(&Api {
+        port: proxy.api_port,
+        token: TOKEN,
+        file: &proxy.state("routes.json"),
+        patience: DEADLINE,
+    })
 }

@@ -2,11 +2,13 @@
 
 use std::io::{BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::client::read_head;
+use crate::proxy::DEADLINE;
 
 pub struct Request {
     pub line: String,
@@ -84,8 +86,40 @@ impl Backend {
         })
     }
 
+    /// Answers `finished` when it is let go on, and tells that a request has come.
+    pub fn held() -> (Self, Held) {
+        let (arrived, seen) = channel();
+        let (go, wait) = channel::<()>();
+        let ends = Mutex::new((arrived, wait));
+        let backend = Self::start(move |_, stream| {
+            let (arrived, wait) = &*ends.lock().unwrap();
+            arrived.send(()).unwrap();
+            wait.recv_timeout(DEADLINE).unwrap();
+            reply(stream, "", "finished")
+        });
+        (backend, Held { seen, go })
+    }
+
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// The hand on a backend that holds its answers back.
+pub struct Held {
+    seen: Receiver<()>,
+    go: Sender<()>,
+}
+
+impl Held {
+    /// Waits until a request has come.
+    pub fn wait(&self) {
+        self.seen.recv_timeout(DEADLINE).unwrap();
+    }
+
+    /// Lets one answer go.
+    pub fn go_on(&self) {
+        self.go.send(()).unwrap();
     }
 }
 

@@ -12,6 +12,9 @@ mod client;
 mod proxy;
 mod secure;
 
+#[path = "../generated/mod.rs"]
+mod generated;
+
 mod api;
 mod behind;
 mod forwarding;
@@ -20,7 +23,9 @@ mod http2;
 mod hub_page;
 mod journal;
 mod metrics;
+mod nginx;
 mod persistence;
+mod soak;
 mod starting;
 mod streaming;
 mod strictness;

@@ -52,6 +52,18 @@ fn all_of_a_route_survives_a_stop_its_activity_too() {
 }
 
 #[test]
+fn odd_prefixes_are_the_same_after_a_crash() {
+    let mut proxy = Proxy::start();
+    for prefix in ["/", "///", "/a//", "/b/c", "/%C3%A9%00"] {
+        proxy.add_route(prefix, 9);
+    }
+    let before = proxy.routes();
+    assert_eq!(before.as_object().unwrap().len(), 5);
+    proxy.kill();
+    assert_eq!(proxy.start_again().routes(), before);
+}
+
+#[test]
 fn the_routes_on_disk_are_private() {
     let proxy = Proxy::start();
     proxy.add_route("/user/a", 9);

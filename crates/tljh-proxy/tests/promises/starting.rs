@@ -1,15 +1,13 @@
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Mutex;
-use std::sync::mpsc::channel;
 
 use tempfile::TempDir;
 
-use crate::backend::{Backend, reply};
+use crate::backend::Backend;
 use crate::client::Connection;
-use crate::proxy::{DEADLINE, Proxy, command, free_port};
+use crate::proxy::{DEADLINE, Proxy, command, free_port, until};
 
 /// A program that ends with its test.
 struct Running(Child);
@@ -90,35 +88,34 @@ fn systemd_is_told_when_both_ports_are_open() {
     let said = String::from_utf8_lossy(&message[..length]);
     assert!(said.lines().any(|line| line == "READY=1"), "{said}");
     for port in [port, api_port] {
-        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
     }
+}
+
+/// Stops the proxy while a request of `client` is under way; `port` is where it came in.
+pub fn assert_finished_before_the_stop<S: Read + Write>(
+    mut proxy: Proxy,
+    port: u16,
+    mut client: Connection<S>,
+) {
+    let (server, held) = Backend::held();
+    proxy.add_route("/", server.port);
+    client.send(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+    held.wait();
+    let stopped = std::thread::spawn(move || proxy.stop());
+    until("new connections are refused", || {
+        TcpStream::connect(("127.0.0.1", port)).err()
+    });
+    held.go_on();
+    assert_eq!(client.read_response().text(), "finished");
+    assert!(stopped.join().unwrap().success());
 }
 
 #[test]
 fn a_request_under_way_is_finished_before_the_proxy_stops() {
-    let mut proxy = Proxy::start();
-    let (arrived, seen) = channel();
-    let (go, wait) = channel::<()>();
-    let ends = Mutex::new((arrived, wait));
-    let server = Backend::start(move |_, stream| {
-        let (arrived, wait) = &*ends.lock().unwrap();
-        arrived.send(()).unwrap();
-        wait.recv_timeout(DEADLINE).unwrap();
-        stream.get_mut().flush().unwrap();
-        reply(stream, "", "finished")
-    });
-    proxy.add_route("/", server.port);
-    let mut client = Connection::open(proxy.port);
-    client.send(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
-    seen.recv_timeout(DEADLINE).unwrap();
-    let port = proxy.port;
-    let stopped = std::thread::spawn(move || proxy.stop());
-    crate::proxy::until("new connections are refused", || {
-        std::net::TcpStream::connect(("127.0.0.1", port)).err()
-    });
-    go.send(()).unwrap();
-    assert_eq!(client.read_response().text(), "finished");
-    assert!(stopped.join().unwrap().success());
+    let proxy = Proxy::start();
+    let (port, client) = (proxy.port, Connection::open(proxy.port));
+    assert_finished_before_the_stop(proxy, port, client);
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn a_request_that_could_be_read_in_two_ways_is_refused_and_reaches_no_backend() 
         "Host: h\r\n Transfer-Encoding: chunked",
         "Host: h\r\nX: y\r\n Transfer-Encoding: chunked",
         "Host: h\r\nContent-Length: 5\r\nContent-Length: 6",
+        "Host: h\r\nContent-Length: 5\r\nContent-Length: 5",
         "Host: h\r\nContent-Length: 5, 6",
         "Host: h\r\nContent-Length: +5",
         "Host: h\r\nContent-Length: -5",
@@ -50,6 +51,13 @@ fn a_request_that_could_be_read_in_two_ways_is_refused_and_reaches_no_backend() 
         "Host: h\r\nContent-Length: 99999999999999999999",
         "Host: h\r\nContent-Length : 5",
         "Host: h\r\nHost: i",
+        "Host: h\r\nHost: h",
+        "Host:",
+        "Host: h/x",
+        "Host: u@h",
+        "Host: h:80:81",
+        "Host: h..x",
+        "Host: [::1",
         "X: y",
         "Host: h\r\nX: a\0b",
         "Host: h\r\nX: a\rb",
@@ -68,6 +76,14 @@ fn a_request_that_could_be_read_in_two_ways_is_refused_and_reaches_no_backend() 
         "POST /x\r\nHost: h",
         "PO ST /x HTTP/1.1\r\nHost: h",
         "POST /<x> HTTP/1.1\r\nHost: h",
+        "POST /x#y HTTP/1.1\r\nHost: h",
+        "POST * HTTP/1.1\r\nHost: h",
+        "POST h:80 HTTP/1.1\r\nHost: h",
+        "POST h HTTP/1.1\r\nHost: h",
+        "POST http://u:p@h/x HTTP/1.1\r\nHost: h",
+        "POST ://h/x HTTP/1.1\r\nHost: h",
+        "POST ftp://h/x HTTP/1.1\r\nHost: h",
+        "POST http://h..x/ HTTP/1.1\r\nHost: h",
     ] {
         let answer = all_that_comes(&proxy, format!("{start}\r\n\r\n").as_bytes());
         assert!(
@@ -75,8 +91,11 @@ fn a_request_that_could_be_read_in_two_ways_is_refused_and_reaches_no_backend() 
             "{start}: {answer}"
         );
     }
-    let tunnel = all_that_comes(&proxy, b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n");
-    assert!(tunnel.starts_with("HTTP/1.1 405 "), "{tunnel}");
+    for start in ["CONNECT h:1", "TRACE /x"] {
+        let sent = format!("{start} HTTP/1.1\r\nHost: h:1\r\n\r\n");
+        let answer = all_that_comes(&proxy, sent.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{start}: {answer}");
+    }
     assert_eq!(seen.load(Ordering::SeqCst), 0);
 }
 

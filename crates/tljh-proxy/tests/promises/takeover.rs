@@ -5,17 +5,16 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
 use std::thread;
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::json;
-use tungstenite::Message;
+use tungstenite::{Message, WebSocket};
 
-use crate::backend::{Backend, reply};
+use crate::backend::Backend;
 use crate::client::{Connection, request};
 use crate::proxy::{DEADLINE, Proxy, TOKEN, free_port, until};
-use crate::websocket::{echo_server, open};
+use crate::websocket::{assert_echoes, echo_server, open};
 
 const GET: &[u8] = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -31,11 +30,7 @@ fn what_is_open_stays_open_and_the_old_process_ends_with_its_last_connection() {
 
     let new = proxy.reload();
     assert_eq!(proxy.get("/x").status, 200);
-    kernel.send(Message::text("still here")).unwrap();
-    assert_eq!(
-        kernel.read().unwrap().into_text().unwrap().as_str(),
-        "still here"
-    );
+    assert_echoes(&mut kernel);
     until("an answer is said to be the connection's last", || {
         idle.send(GET);
         let answer = idle.read_response();
@@ -67,21 +62,13 @@ fn what_is_open_stays_open_and_the_old_process_ends_with_its_last_connection() {
 #[test]
 fn a_request_under_way_is_answered_by_the_process_that_took_it() {
     let proxy = Proxy::start();
-    let (arrived, seen) = channel();
-    let (go, wait) = channel::<()>();
-    let ends = std::sync::Mutex::new((arrived, wait));
-    let server = Backend::start(move |_, stream| {
-        let (arrived, wait) = &*ends.lock().unwrap();
-        arrived.send(()).unwrap();
-        wait.recv_timeout(DEADLINE).unwrap();
-        reply(stream, "", "finished")
-    });
+    let (server, held) = Backend::held();
     proxy.add_route("/", server.port);
     let mut client = Connection::open(proxy.port);
     client.send(GET);
-    seen.recv_timeout(DEADLINE).unwrap();
+    held.wait();
     proxy.reload();
-    go.send(()).unwrap();
+    held.go_on();
     assert_eq!(client.read_response().text(), "finished");
 }
 
@@ -202,7 +189,7 @@ fn what_connections_of_replaced_processes_use_is_no_idle_server_to_the_hub() {
         assert!(text.contains('T'), "{text}");
         text
     };
-    let say = |kernel: &mut tungstenite::WebSocket<TcpStream>| {
+    let say = |kernel: &mut WebSocket<TcpStream>| {
         kernel.send(Message::text("x")).unwrap();
         kernel.read().unwrap();
     };
@@ -305,10 +292,6 @@ fn another_port_or_address_is_taken_and_connections_to_the_one_before_stay() {
     proxy.add_route("/", Backend::echo("hub").port);
     proxy.add_route("/user/a", echo_server());
     let mut kernel = open(&proxy, "/user/a/channels");
-    let echoes = |kernel: &mut tungstenite::WebSocket<TcpStream>| {
-        kernel.send(Message::text("x")).unwrap();
-        kernel.read().unwrap().into_text().unwrap().as_str() == "x"
-    };
 
     let port = free_port();
     proxy.set(json!({"http_port": port}));
@@ -316,14 +299,14 @@ fn another_port_or_address_is_taken_and_connections_to_the_one_before_stay() {
     proxy.reload();
     assert_eq!(request(port, GET).status, 200);
     TcpStream::connect(("127.0.0.1", proxy.port)).unwrap_err();
-    assert!(echoes(&mut kernel));
+    assert_echoes(&mut kernel);
 
     proxy.set(json!({"http_address": "127.0.0.1"}));
     assert!(proxy.listen().status.success());
     proxy.reload();
     assert_eq!(request(port, GET).status, 200);
     TcpStream::connect(("::1", port)).unwrap_err();
-    assert!(echoes(&mut kernel));
+    assert_echoes(&mut kernel);
 }
 
 #[test]

@@ -2,20 +2,17 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
-use std::thread;
 
 use rustls::ProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 use serde_json::json;
-use tungstenite::Message;
-use tungstenite::protocol::CloseFrame;
-use tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::backend::{Backend, reply};
+use crate::backend::Backend;
 use crate::client::{Connection, request};
 use crate::proxy::{DEADLINE, Proxy, free_port, until};
 use crate::secure::{Files, Secure};
-use crate::websocket::echo_server;
+use crate::starting::assert_finished_before_the_stop;
+use crate::websocket::{assert_close_comes_back, assert_echoes, assert_messages_pass, echo_server};
 
 #[test]
 fn a_server_is_told_that_its_request_came_by_https() {
@@ -119,29 +116,8 @@ fn messages_of_a_websocket_pass_both_ways_and_so_does_its_end() {
     secure.proxy.add_route("/", echo_server());
     let (mut socket, answer) = tungstenite::client("ws://hub.test/ws", secure.connect()).unwrap();
     assert_eq!(answer.status(), 101);
-    for size in [0, 1, 126, 65_536, 10 << 20] {
-        let sent: Vec<u8> = (0..size).map(|number: u32| (number % 251) as u8).collect();
-        socket.send(Message::binary(sent.clone())).unwrap();
-        assert!(socket.read().unwrap().into_data() == sent, "{size} bytes");
-    }
-    for number in 0..1000 {
-        socket.send(Message::text(number.to_string())).unwrap();
-    }
-    for number in 0..1000 {
-        let came = socket.read().unwrap();
-        assert_eq!(came.into_text().unwrap().as_str(), number.to_string());
-    }
-    let code = CloseCode::Library(4001);
-    socket
-        .close(Some(CloseFrame {
-            code,
-            reason: "done".into(),
-        }))
-        .unwrap();
-    let Message::Close(Some(frame)) = socket.read().unwrap() else {
-        panic!("no close frame came back")
-    };
-    assert_eq!((frame.code, frame.reason.as_str()), (code, "done"));
+    assert_messages_pass(&mut socket);
+    assert_close_comes_back(&mut socket);
     drop(socket);
     until("both sockets are closed", || {
         (secure.proxy.descriptors() <= secure.proxy.idle).then_some(())
@@ -255,28 +231,9 @@ fn an_ambiguous_request_is_refused_as_it_is_by_http() {
 
 #[test]
 fn a_request_under_way_is_finished_before_the_proxy_stops() {
-    let mut secure = Secure::start();
-    let (arrived, seen) = channel();
-    let (go, wait) = channel::<()>();
-    let ends = Mutex::new((arrived, wait));
-    let server = Backend::start(move |_, stream| {
-        let (arrived, wait) = &*ends.lock().unwrap();
-        arrived.send(()).unwrap();
-        wait.recv_timeout(DEADLINE).unwrap();
-        reply(stream, "", "finished")
-    });
-    secure.proxy.add_route("/", server.port);
-    let mut client = secure.open();
-    client.send(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
-    seen.recv_timeout(DEADLINE).unwrap();
-    let port = secure.port;
-    let stopped = thread::spawn(move || secure.proxy.stop());
-    until("new connections are refused", || {
-        TcpStream::connect(("127.0.0.1", port)).err()
-    });
-    go.send(()).unwrap();
-    assert_eq!(client.read_response().text(), "finished");
-    assert!(stopped.join().unwrap().success());
+    let secure = Secure::start();
+    let client = secure.open();
+    assert_finished_before_the_stop(secure.proxy, secure.port, client);
 }
 
 #[test]
@@ -364,11 +321,7 @@ fn a_successor_serves_the_renewed_certificate_and_what_is_open_goes_on() {
     secure.proxy.reload();
     assert_eq!(secure.get("/").status, 200);
     assert_ne!(secure.status()["process"], before);
-    kernel.send(Message::text("still here")).unwrap();
-    assert_eq!(
-        kernel.read().unwrap().into_text().unwrap().as_str(),
-        "still here"
-    );
+    assert_echoes(&mut kernel);
     idle.send(b"GET / HTTP/1.1\r\nHost: hub.test\r\n\r\n");
     let last = idle.read_response();
     assert_eq!(

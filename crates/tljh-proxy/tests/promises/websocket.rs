@@ -1,4 +1,4 @@
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
@@ -37,11 +37,15 @@ pub fn open(proxy: &Proxy, path: &str) -> WebSocket<TcpStream> {
     socket
 }
 
-#[test]
-fn messages_of_every_size_pass_both_ways_unchanged() {
-    let proxy = Proxy::start();
-    proxy.add_route("/user/a", echo_server());
-    let mut socket = open(&proxy, "/user/a/api/kernels/1/channels?session_id=x");
+/// A message comes back from an echo server.
+pub fn assert_echoes<S: Read + Write>(socket: &mut WebSocket<S>) {
+    socket.send(Message::text("still here")).unwrap();
+    let came = socket.read().unwrap();
+    assert_eq!(came.into_text().unwrap().as_str(), "still here");
+}
+
+/// Messages of every size come back from an echo server as they were, and many of them in their order.
+pub fn assert_messages_pass<S: Read + Write>(socket: &mut WebSocket<S>) {
     for size in [0, 1, 125, 126, 65_535, 65_536, 10 << 20] {
         let sent: Vec<u8> = (0..size).map(|number: u32| (number % 251) as u8).collect();
         socket.send(Message::binary(sent.clone())).unwrap();
@@ -58,11 +62,8 @@ fn messages_of_every_size_pass_both_ways_unchanged() {
     }
 }
 
-#[test]
-fn the_close_code_reaches_the_other_side() {
-    let proxy = Proxy::start();
-    proxy.add_route("/", echo_server());
-    let mut socket = open(&proxy, "/ws");
+/// The code that a socket to an echo server is closed with comes back from there.
+pub fn assert_close_comes_back<S: Read + Write>(socket: &mut WebSocket<S>) {
     socket
         .close(Some(CloseFrame {
             code: CloseCode::Library(4001),
@@ -76,6 +77,22 @@ fn the_close_code_reaches_the_other_side() {
         (frame.code, frame.reason.as_str()),
         (CloseCode::Library(4001), "done")
     );
+}
+
+#[test]
+fn messages_of_every_size_pass_both_ways_unchanged() {
+    let proxy = Proxy::start();
+    proxy.add_route("/user/a", echo_server());
+    let mut socket = open(&proxy, "/user/a/api/kernels/1/channels?session_id=x");
+    assert_messages_pass(&mut socket);
+}
+
+#[test]
+fn the_close_code_reaches_the_other_side() {
+    let proxy = Proxy::start();
+    proxy.add_route("/", echo_server());
+    let mut socket = open(&proxy, "/ws");
+    assert_close_comes_back(&mut socket);
 }
 
 #[test]
