@@ -183,7 +183,7 @@ fn entries_say_who_caused_them_and_hold_no_secret() {
     ];
     assert!(has(&failed, &fields), "{failed:?}");
     assert!(
-        failed["MESSAGE"].starts_with("GET /user/a/x: backend"),
+        failed["MESSAGE"].starts_with("GET /user/a/x from 127.0.0.1: backend"),
         "{failed:?}"
     );
 
