@@ -45,7 +45,8 @@ fn is_host(named: &[u8]) -> bool {
     } else {
         let at = end_at(b':', named).unwrap_or(named.len());
         let (name, behind) = named.split_at_checked(at).unwrap_or((named, b""));
-        let is_name = !name.is_empty()
+        let labels = name.strip_suffix(b".").unwrap_or(name);
+        let is_name = !labels.is_empty()
             && name.iter().all(is_part_of_name)
             && !name.windows(2).any(|two| two == b"..");
         (is_name, behind)

@@ -137,6 +137,13 @@ impl Api<'_> {
         Ok(table)
     }
 
+    /// Leads all requests to a port of this machine.
+    pub fn lead_to(&self, port: u16) {
+        let body = json!({"target": format!("http://127.0.0.1:{port}")}).to_string();
+        let told = self.call("POST", "/", &self.right(), body.as_bytes());
+        assert_eq!(told.unwrap().0, 201);
+    }
+
     /// Compares the table in memory and on disk with what it must be.
     ///
     /// # Errors

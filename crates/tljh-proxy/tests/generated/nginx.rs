@@ -48,7 +48,7 @@ impl Nginx {
     pub fn start(backend: u16) -> Self {
         // A port that was free may be another's by the time that nginx opens it.
         let started = (0..5).find_map(|_| Self::try_start(backend));
-        started.expect("nginx starts")
+        started.expect("Debian's package nginx is installed, and starts")
     }
 
     fn try_start(backend: u16) -> Option<Self> {
@@ -62,8 +62,9 @@ impl Nginx {
             .replace("BACKEND", &backend.to_string());
         let path = folder.path().join("nginx.conf");
         std::fs::write(&path, config).unwrap();
-        let mut child = Command::new("/usr/sbin/nginx")
-            .arg("-e")
+        // It ends with whoever started it, however that ends.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "/usr/sbin/nginx", "-e"])
             .arg(folder.path().join("error.log"))
             .arg("-p")
             .arg(folder.path())
@@ -71,7 +72,7 @@ impl Nginx {
             .arg(&path)
             .stderr(Stdio::null())
             .spawn()
-            .expect("Debian's package nginx is installed");
+            .expect("`setpriv` of util-linux runs");
         // Written when the port is open.
         while !std::fs::metadata(folder.path().join("pid")).is_ok_and(|pid| pid.len() > 0) {
             if child.try_wait().unwrap().is_some() {
