@@ -34,8 +34,6 @@ class Supervisor:
     def __init__(self, folder):
         self.folder = folder
         self.sockets = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2)]
-        for each in self.sockets:
-            each.setblocking(False)
         self.public, self.api = (each.getsockname()[1] for each in self.sockets)
         settings = {"http_address": "127.0.0.1", "http_port": self.public, "api_port": self.api, "hub_wait": 0}
         (folder / "proxy.json").write_text(json.dumps(settings))

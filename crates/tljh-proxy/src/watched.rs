@@ -28,11 +28,14 @@ pub fn ensure_watched(own: Option<&OwnCertificate>) -> io::Result<()> {
     // One line or word for each path, as in `/etc/ssl/hub.pem (PathChanged)`.
     let watched = run("systemctl", &["show", "--property=Paths", "--value", UNIT])?;
     let is_watched = |file: &&Path| watched.contains(&format!("{} (PathChanged)", file.display()));
-    if watched.matches("(PathChanged)").count() == wanted.len() && wanted.iter().all(is_watched) {
+    let count = watched.matches("(PathChanged)").count();
+    if count == wanted.len() && wanted.iter().all(is_watched) {
         return Ok(());
     }
-    // What systemd made for us it forgets when it stops.
-    run("systemctl", &["stop", UNIT])?;
+    // What systemd made for us it forgets when it stops; what it has forgotten cannot be stopped.
+    if count > 0 {
+        run("systemctl", &["stop", UNIT])?;
+    }
     if wanted.is_empty() {
         return Ok(());
     }

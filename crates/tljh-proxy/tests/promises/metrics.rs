@@ -255,9 +255,18 @@ fn a_server_that_fails_over_and_over_does_not_fill_the_log() {
     }
     assert_eq!(proxy.get("/user/b/x").status, 503);
     until("what fails elsewhere is said", || {
-        proxy.log().contains("GET /user/b/x from 127.0.0.1: backend").then_some(())
+        proxy
+            .log()
+            .contains("GET /user/b/x from 127.0.0.1: backend")
+            .then_some(())
     });
-    assert_eq!(proxy.log().matches("GET /user/a/x from 127.0.0.1: backend").count(), 10);
+    assert_eq!(
+        proxy
+            .log()
+            .matches("GET /user/a/x from 127.0.0.1: backend")
+            .count(),
+        10
+    );
     let failures = "tljh_proxy_failures_total{cause=\"upstream\",reason=\"connect\"}";
     assert_eq!(figure(&proxy, failures), 51.0);
 }
