@@ -20,6 +20,7 @@ SUITES = os.environ.get("SUITES", "bookworm trixie").split()
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.environ.get("TLJH_CACHE", "/var/cache/tljh") + "/target"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
 PROXY = f"{TARGET}/packages/release/tljh-proxy"
+USER_ENV = f"{TARGET}/packages/release/tljh-user-env"
 WORKERS = ["--numprocesses=2", "--dist=loadfile"]
 
 # What cargo and pytest print at the end of a run.
@@ -41,6 +42,7 @@ def stages():
         "repository": pytest("repo"),
         "proxy": pytest("proxy", "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
         "machines": pytest("machines"),
+        "user-environment": pytest("user_env", TLJH_USER_ENV=USER_ENV),
     }
     # Machines wait more than they compute: two files of tests at a time for each release.
     yield {f"system-{suite}": pytest("system", *WORKERS, SUITES=suite) for suite in SUITES}
