@@ -1,5 +1,6 @@
-"""The program under test, on an environment that it made from the project's own bundle. Root is needed, a network is not.
+"""The program under test, on an environment that it made from the project's own bundle.
 
+Root is needed, a network is not.
 TLJH_USER_ENV names the program, else the debug build is taken. The suite is the one whose Python this machine has.
 """
 
@@ -80,7 +81,8 @@ class Installation:
     def python(self, code, check=True, **options):
         """What `code` prints in the active environment."""
         done = subprocess.run(
-            [self.link / "bin/python", "-c", code], capture_output=True, text=True, cwd="/", env={"PATH": "/usr/bin:/bin"}, **options,
+            [self.link / "bin/python", "-c", code], capture_output=True, text=True, cwd="/",
+            env={"PATH": "/usr/bin:/bin"}, **options,
         )
         if check and done.returncode != 0:
             raise AssertionError(done.stderr)

@@ -113,7 +113,35 @@ def test_the_hubs_part_is_not_moved(installation, unchanged):
     assert "no versions fit" in refusal(installation, "install", "jupyterhub>=99")
 
 
+def test_a_file_may_name_a_wheel_beside_it_which_export_remembers(installation):
+    installation.make_wheel("lesson", "1.0")
+    (installation.wheels / "requirements.txt").write_text("./lesson-1.0-py3-none-any.whl\n")
+    installation.run("apply", "-f", installation.wheels / "requirements.txt")
+    assert installation.python("import lesson; print(lesson.VERSION)") == "1.0"
+    address = f"file://{installation.wheels}/lesson-1.0-py3-none-any.whl"
+    assert f"lesson @ {address}\n" in installation.run("export").stdout
+    listed = {package["name"]: package for package in installation.json("list")["packages"]}
+    assert listed["lesson"]["source"] == address
+
+
+def test_a_configuration_that_somebody_left_where_the_command_is_given_is_not_read(installation, tmp_path):
+    installation.make_wheel("lesson", "1.0")
+    (tmp_path / "uv.toml").write_text('no-index = true\n')
+    done = subprocess.run(installation.command("install", "lesson", "--dry-run"), capture_output=True, text=True,
+                          cwd=tmp_path, env=installation.environment())
+    assert done.returncode == 0 and "+ lesson 1.0" in done.stderr, done.stderr
+
+
 # Refused
+
+def test_a_file_that_is_not_there_and_a_python_that_does_not_start_are_told(installation):
+    assert "could not read `/nonexistent`" in refusal(installation, "apply", "-f", "/nonexistent")
+    os.unlink(installation.link / "bin/python")
+    (installation.link / "bin/python").symlink_to("/usr/bin/python2.4")
+    installation.make_wheel("lesson", "1.0")
+    told = refusal(installation, "install", "lesson")
+    assert "Python" in told and "sudo tljh-user-env repair" in told
+
 
 def test_an_unknown_package_is_named(installation, unchanged):
     told = refusal(installation, "install", "nonsense-package")
@@ -278,7 +306,8 @@ def test_killed_at_any_step_leaves_the_environment_and_the_next_command_works(in
 
 def trials(installation):
     """Processes of nobody's that run from a generation."""
-    found = subprocess.run(["pgrep", "-u", "nobody", "-f", f"{installation.generations}/"], capture_output=True, text=True)
+    command = ["pgrep", "-u", "nobody", "-f", f"{installation.generations}/"]
+    found = subprocess.run(command, capture_output=True, text=True)
     return found.stdout.split()
 
 

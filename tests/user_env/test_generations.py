@@ -30,7 +30,9 @@ def test_the_first_generation_is_the_bundle_behind_a_link(installation):
     record = json.loads((installation.generations / "1.json").read_text())
     assert (record["state"], record["parent"], record["engine"]) == ("ready", None, "venv")
     versions = {package["name"]: package["version"] for package in record["packages"]}
-    told = installation.python("import importlib.metadata as m; print(m.version('jupyterlab'), m.version('jupyterhub'))")
+    told = installation.python(
+        "from importlib.metadata import version; print(version('jupyterlab'), version('jupyterhub'))"
+    )
     assert told.split() == [versions["jupyterlab"], versions["jupyterhub"]]
     assert (installation.generations / "1.json").stat().st_mode & 0o777 == 0o644
     assert installation.generations.stat().st_mode & 0o777 == 0o755
@@ -63,8 +65,8 @@ def test_a_process_keeps_its_generation_and_a_new_one_gets_the_new(installation)
     code = ("import sys, lesson; print('ready', flush=True); input(); import lesson.late;"
             "from jupyter_core.paths import ENV_JUPYTER_PATH;"
             "print(lesson.late.VERSION, lesson.late.__file__, sys.executable, ENV_JUPYTER_PATH[0])")
-    old = subprocess.Popen([installation.link / "bin/python", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                           text=True, cwd="/")
+    old = subprocess.Popen([installation.link / "bin/python", "-c", code], stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, text=True, cwd="/")
     assert old.stdout.readline() == "ready\n"
     number = install(installation, "lesson==2.0")
     printed, _ = old.communicate("\n", timeout=60)
@@ -96,9 +98,9 @@ def test_the_path_of_modules_has_each_folder_once_and_the_users_own(installation
 
 
 def test_installers_see_the_link_and_install_into_the_active_generation(installation):
+    code = "import sys, sysconfig; print(sys.prefix, sysconfig.get_path('purelib'))"
     told = subprocess.run(
-        [installation.link / "bin/python", "-I", "-c", "import sys, sysconfig; print(sys.prefix, sysconfig.get_path('purelib'))"],
-        capture_output=True, text=True, check=True,
+        [installation.link / "bin/python", "-I", "-c", code], capture_output=True, text=True, check=True,
     ).stdout.split()
     assert told == [str(installation.link), str(installation.site())]
     installation.make_wheel("lesson", "1.0", scripts={"lesson": "lesson:main"})
@@ -117,7 +119,8 @@ def test_installers_see_the_link_and_install_into_the_active_generation(installa
 def test_an_older_generation_stays_the_same_to_the_byte(installation):
     for version in ("1.0", "2.0"):
         # Two packages that write one program, which installers overwrite where it stands.
-        installation.make_wheel("lesson", version, {"lesson/data.txt": version * 10_000}, scripts={"shared": "lesson:main"})
+        data = {"lesson/data.txt": version * 10_000}
+        installation.make_wheel("lesson", version, data, scripts={"shared": "lesson:main"})
     installation.make_wheel("other", "1.0", scripts={"shared": "other:main"})
     old = install(installation, "lesson==1.0")
     before = contents(installation.folder(old))
@@ -164,7 +167,8 @@ def test_history_and_diff_tell_who_changed_what(installation):
     installation.run("install", "lesson==1.0", SUDO_USER="maria")
     installation.run("install", "lesson==2.0", SUDO_USER="ada")
     lines = [json.loads(line) for line in installation.run("history", "--json").stdout.splitlines()]
-    assert [(line["number"], line["active"], line["by"]) for line in lines] == [(3, True, "ada"), (2, False, "maria"), (1, False, lines[2]["by"])]
+    assert [(line["number"], line["active"]) for line in lines] == [(3, True), (2, False), (1, False)]
+    assert [line["by"] for line in lines[:2]] == ["ada", "maria"]
     assert lines[0]["changes"] == [{"name": "lesson", "before": "1.0", "after": "2.0"}]
     assert "install lesson==2.0" in lines[0]["command"]
     assert installation.run("diff").stdout == "~ lesson 1.0 -> 2.0\n"
@@ -200,8 +204,8 @@ def test_prune_keeps_what_is_active_first_or_in_use(installation):
 def test_an_environment_from_before_generations_is_taken_in_while_it_is_used(installation):
     as_before(installation)
     code = "print('ready', flush=True); input(); import jupyterlab; print(jupyterlab.__file__)"
-    server = subprocess.Popen([installation.link / "bin/python", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              text=True, cwd="/")
+    server = subprocess.Popen([installation.link / "bin/python", "-c", code], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True, cwd="/")
     assert server.stdout.readline() == "ready\n"
     installation.run("ensure")
     printed, _ = server.communicate("\n", timeout=60)

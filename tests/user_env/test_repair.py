@@ -90,6 +90,15 @@ def test_a_python_that_does_not_start_is_found_and_mended(taught):
     assert_mended(taught, 3)
 
 
+def test_packages_for_another_python_are_found(taught):
+    site = taught.site()
+    other = site.parents[1] / "python3.4"
+    site.parent.rename(other)
+    assert "made for python3.4" in problems(taught)[0]
+    taught.run("repair")
+    assert_mended(taught, 3)
+
+
 def test_without_its_own_copy_the_generation_before_comes_back(taught):
     shutil.rmtree(taught.generations / ".private")
     shutil.rmtree(taught.site() / "jupyter_server")

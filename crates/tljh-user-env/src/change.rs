@@ -58,6 +58,7 @@ pub struct Plan {
     before: Vec<Package>,
     verb: &'static str,
     arguments: Vec<String>,
+    folder: PathBuf,
     requested: BTreeSet<String>,
     // Holds the constraints until uv has read them again.
     _constraints: Option<tempfile::NamedTempFile>,
@@ -108,10 +109,13 @@ impl<'a> Workshop<'a> {
         let before = read_manifest(&environment)?;
         let named = self.named(wish, &parent, &before)?;
         let uv = self.uv()?;
+        let mut folder = PathBuf::from("/");
         let (verb, arguments) = match wish {
             Wish::Remove(_) => ("uninstall", named.clone()),
             Wish::Apply(file) => {
-                let file = file.canonicalize().map_err(UserEnvError::Input)?;
+                files::read(file)?;
+                let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+                folder = file.parent().unwrap_or(&folder).to_path_buf();
                 (
                     "install",
                     vec![format!("--requirements={}", file.display())],
@@ -133,6 +137,7 @@ impl<'a> Workshop<'a> {
             before,
             verb,
             arguments,
+            folder,
             requested: requested(wish, &parent_requested)?,
             _constraints: None,
             _turn: turn,
@@ -141,7 +146,7 @@ impl<'a> Workshop<'a> {
             return Ok(plan);
         }
         if plan.verb == "uninstall" {
-            plan.steps = self.rehearse(&uv, &environment, &plan.arguments, plan.verb)?;
+            plan.steps = rehearse(&uv, &environment, &plan, &plan.arguments)?;
             return Ok(plan);
         }
         // First so that all that is installed stays content; where that cannot be, uv may move anything but the part
@@ -159,7 +164,7 @@ impl<'a> Workshop<'a> {
             let file = write_constraints(&constraints)?;
             let mut arguments = vec![format!("--constraints={}", file.path().display())];
             arguments.extend_from_slice(&plan.arguments);
-            match self.rehearse(&uv, &environment, &arguments, plan.verb) {
+            match rehearse(&uv, &environment, &plan, &arguments) {
                 Err(UserEnvError::Conflict { .. }) if constraints.len() > 1 => {}
                 Err(error) => return Err(error),
                 Ok(steps) => {
@@ -189,7 +194,7 @@ impl<'a> Workshop<'a> {
             let uv = self.uv()?;
             let content = uv.conflicts(&source).unwrap_or_default();
             log::info!("installing into generation {} ...", record.number);
-            uv.pip(new, &[plan.verb, "--quiet"], &plan.arguments)?;
+            uv.pip(new, &plan.folder, &[plan.verb, "--quiet"], &plan.arguments)?;
             refuse_new_conflicts(&content, uv.conflicts(new)?)
         })?;
         let changes = differences(&plan.before, &made.packages);
@@ -240,7 +245,8 @@ impl<'a> Workshop<'a> {
     pub fn settle(&self, number: u64) {
         let settled = if Systemd::is_booted(self.paths) {
             Systemd::new(self.runner)
-                .begin_start(COMPILATION)
+                // One that works on the generation before begins anew.
+                .begin_renewal(COMPILATION)
                 .map_err(UserEnvError::from)
         } else {
             self.generations
@@ -259,17 +265,6 @@ impl<'a> Workshop<'a> {
     pub fn uv(&self) -> Result<Uv<'a>, UserEnvError> {
         let cache = self.generations.ensure_cache(self.runner, CACHE)?;
         Ok(Uv::new(self.runner, &self.bundle, cache))
-    }
-
-    fn rehearse(
-        &self,
-        uv: &Uv<'_>,
-        environment: &Path,
-        arguments: &[String],
-        verb: &str,
-    ) -> Result<Vec<Step>, UserEnvError> {
-        let report = uv.pip(environment, &[verb, "--dry-run"], arguments)?;
-        Ok(read_steps(&report))
     }
 
     /// What uv is told, by name: refused where it is not installed, and must be.
@@ -318,6 +313,18 @@ impl<'a> Workshop<'a> {
             .map(|package| package.name.clone())
             .collect())
     }
+}
+
+/// What uv would do.
+fn rehearse(
+    uv: &Uv<'_>,
+    environment: &Path,
+    plan: &Plan,
+    arguments: &[String],
+) -> Result<Vec<Step>, UserEnvError> {
+    let verb = [plan.verb, "--dry-run"];
+    let report = uv.pip(environment, &plan.folder, &verb, arguments)?;
+    Ok(read_steps(&report))
 }
 
 /// The packages that will have been asked for by name.

@@ -38,7 +38,7 @@ pub fn state(generations: &Generations) -> Result<State, UserEnvError> {
         Active::Absent => State::Absent,
         Active::Foreign => State::Foreign,
         Active::Folder if generations.link().join(MARKER).exists() => State::Interrupted,
-        // Complete, made before there were generations; `ensure` takes it in.
+        // Made before there were generations, and complete but for being taken in by `ensure`.
         Active::Folder if generations.link().join(STAMP).exists() => State::Interrupted,
         Active::Folder => State::Foreign,
         Active::Generation(number) => generations
@@ -102,7 +102,12 @@ fn ensure_active(
                 source,
             })?;
         }
-        Active::Folder => return generations.adopt(runner),
+        Active::Folder => {
+            let record = generations.adopt(runner)?;
+            // The wheels of its making, if nobody has compiled it yet.
+            files::ensure_tree_absent(&generations.folder(record.number).join(".uv-cache"))?;
+            return Ok(record);
+        }
         Active::Absent | Active::Foreign => {}
     }
     let record = match generations.all()?.pop() {
@@ -113,8 +118,9 @@ fn ensure_active(
     Ok(record)
 }
 
-/// What can wait until people see the login page: keeps a copy of the active generation, removes the unpacked wheels, and
-/// byte-compiles, so that servers, which may not write there, start faster. Files that are no valid Python are left out.
+/// What can wait until people see the login page: keeps a copy of the active generation, removes the unpacked wheels,
+/// and byte-compiles, so that servers, which may not write there, start faster. Files that are no valid Python are left
+/// out.
 ///
 /// # Errors
 /// There is no complete environment, or Python did not run.

@@ -138,6 +138,12 @@ pub enum UserEnvError {
         /// uv's sentence.
         message: String,
     },
+    /// The environment's Python does not run.
+    #[error("the environment's Python does not start: {message}")]
+    NoPython {
+        /// uv's sentence.
+        message: String,
+    },
     /// uv did not do it for another reason.
     #[error("the packages could not be installed: {message}")]
     Refused {
@@ -205,7 +211,9 @@ impl Hinted for UserEnvError {
                 "free some space (`df -h` shows where; `sudo tljh-user-env prune` removes old generations), then run the same command again"
             }
             Self::Incomplete { .. } => "run `sudo tljh-user-env ensure`",
-            Self::NoPackages { .. } | Self::Unhealthy => "run `sudo tljh-user-env repair`",
+            Self::NoPackages { .. } | Self::NoPython { .. } | Self::Unhealthy => {
+                "run `sudo tljh-user-env repair`"
+            }
             Self::NoGeneration { .. } | Self::NothingEarlier => {
                 "`tljh-user-env history` lists the generations"
             }

@@ -90,10 +90,28 @@ impl Health {
 /// # Errors
 /// The environment cannot be read at all.
 pub fn examine(folder: &Path, record: &Record, uv: &Uv<'_>) -> Result<Health, UserEnvError> {
-    let mut health = Health::default();
+    // uv takes about as long to start a Python and to read the metadata as we to look at the files.
+    let (read, conflicts) = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| read_files(folder, record));
+        let conflicts = uv.conflicts(folder);
+        (reading.join(), conflicts)
+    });
+    let mut health = match read {
+        Ok(health) => health?,
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+    match conflicts {
+        Ok(conflicts) => health.conflicts = conflicts,
+        Err(error) => health.python = Some(error.to_string()),
+    }
+    health.python = health.python.or(other_python(folder)?);
+    Ok(health)
+}
+
+/// What files and metadata tell.
+fn read_files(folder: &Path, record: &Record) -> Result<Health, UserEnvError> {
     let mut seen = HashMap::new();
     look(folder, folder, &mut seen);
-    health.damaged = damages(folder, &seen)?;
     let closed = |seen: &Seen| {
         let needed = if seen.is_folder { 0o005 } else { 0o004 };
         seen.mode & needed != needed
@@ -104,20 +122,38 @@ pub fn examine(folder: &Path, record: &Record, uv: &Uv<'_>) -> Result<Health, Us
         .map(|(path, _)| path)
         .collect();
     examples.sort();
-    health.closed = examples.len();
-    health.closed_example = examples.first().map(|path| folder.join(path));
     let packages = read_manifest(folder)?;
-    health.absent = SERVER
-        .iter()
-        .filter(|name| !packages.iter().any(|package| package.name == **name))
-        .map(ToString::to_string)
-        .collect();
-    health.by_hand = differences(&record.packages, &packages);
-    match uv.conflicts(folder) {
-        Ok(conflicts) => health.conflicts = conflicts,
-        Err(error) => health.python = Some(error.to_string()),
-    }
-    Ok(health)
+    let is_there = |name: &str| packages.iter().any(|package| package.name == name);
+    Ok(Health {
+        damaged: damages(folder, &seen)?,
+        closed: examples.len(),
+        closed_example: examples.first().map(|path| folder.join(path)),
+        absent: SERVER
+            .into_iter()
+            .filter(|name| !is_there(name))
+            .map(str::to_string)
+            .collect(),
+        by_hand: differences(&record.packages, &packages),
+        ..Health::default()
+    })
+}
+
+/// Packages are made for one version of Python, and the system's may have become another one.
+fn other_python(folder: &Path) -> Result<Option<String>, UserEnvError> {
+    let site = site_packages(folder)?;
+    let wanted = site.parent().and_then(Path::file_name).unwrap_or_default();
+    let Ok(real) = fs::canonicalize(folder.join("bin/python")) else {
+        return Ok(None);
+    };
+    let found = real.file_name().unwrap_or_default();
+    let is_versioned = found.to_string_lossy().starts_with("python3.");
+    Ok((is_versioned && found != wanted).then(|| {
+        format!(
+            "the packages are made for {}, and the system has {}",
+            wanted.display(),
+            found.display()
+        )
+    }))
 }
 
 /// Opens what a strict umask closed: everybody may read, the group may write. Files that are shared with other

@@ -43,7 +43,14 @@ impl<'a> Uv<'a> {
 
     /// `uv ARGUMENTS` with this package's settings.
     pub fn invocation(&self, arguments: &[&str]) -> Invocation {
+        // Where the command is given, others may have left a configuration.
+        self.invocation_in(Path::new("/"), arguments)
+    }
+
+    fn invocation_in(&self, folder: &Path, arguments: &[&str]) -> Invocation {
         Invocation::new(&self.program)
+            .arg("--directory")
+            .arg(folder)
             .args(arguments)
             .env("UV_CACHE_DIR", &self.cache)
             .env("UV_LINK_MODE", "hardlink")
@@ -53,17 +60,22 @@ impl<'a> Uv<'a> {
             .deadline(DEADLINE)
     }
 
-    /// Runs `pip VERB ARGUMENTS` on the environment at `environment`; uv's report.
+    /// Runs `pip VERB ARGUMENTS` on the environment at `environment`, with relative paths below `folder`; uv's report.
     ///
     /// # Errors
     /// uv refused, in words that say what to do.
     pub fn pip(
         &self,
         environment: &Path,
+        folder: &Path,
         verb: &[&str],
         arguments: &[String],
     ) -> Result<String, UserEnvError> {
-        let invocation = self.on(environment, verb).args(arguments);
+        let invocation = self
+            .invocation_in(folder, &["pip"])
+            .args(verb)
+            .args(on(environment))
+            .args(arguments);
         let output = self.output(environment, &invocation)?;
         if output.code == Some(0) {
             return Ok(output.stderr);
@@ -77,7 +89,10 @@ impl<'a> Uv<'a> {
     /// The environment's Python does not run.
     pub fn conflicts(&self, environment: &Path) -> Result<Vec<String>, UserEnvError> {
         // What uv remembers of an interpreter may no longer be so.
-        let invocation = self.on(environment, &["check"]).env("UV_NO_CACHE", "1");
+        let invocation = self
+            .invocation(&["pip", "check"])
+            .args(on(environment))
+            .env("UV_NO_CACHE", "1");
         let output = self.output(environment, &invocation)?;
         let found: Vec<String> = output
             .stderr
@@ -102,13 +117,11 @@ impl<'a> Uv<'a> {
         let _ = files::ensure_absent(&environment.join(".lock"));
         Ok(output?)
     }
+}
 
-    fn on(&self, environment: &Path, verb: &[&str]) -> Invocation {
-        self.invocation(&["pip"])
-            .args(verb)
-            .arg("--python")
-            .arg(environment.join("bin/python"))
-    }
+/// Which environment is meant.
+fn on(environment: &Path) -> [PathBuf; 2] {
+    ["--python".into(), environment.join("bin/python")]
 }
 
 /// Reads uv's report of a change: ` + name==version` comes, ` - name==version` goes, ` ~ ` comes anew.
@@ -165,6 +178,15 @@ fn refusal(output: &Output) -> UserEnvError {
         UserEnvError::Unreachable { message }
     } else if says(&["was not found in the", "not found in the package registry"]) {
         UserEnvError::UnknownPackage { message }
+    } else if says(&[
+        "Failed to inspect Python",
+        "No virtual environment or system Python",
+        "Querying Python",
+        "No interpreter found",
+    ]) {
+        // What uv would have people do is not what helps here.
+        let message = message.split("; run `uv").next().unwrap_or_default().into();
+        UserEnvError::NoPython { message }
     } else if says(&["No solution found"]) {
         UserEnvError::Conflict { message }
     } else {
