@@ -281,7 +281,7 @@ def test_killed_at_any_step_leaves_the_environment_and_the_next_command_works(in
         "a folder": lambda: (generations / "2").is_dir(),
         "a half-made copy": lambda: len(list(installation.folder(2).glob("lib/python3.*/site-packages/*"))) > 20,
         "an installed package": lambda: list(installation.folder(2).glob("lib/python3.*/site-packages/lesson")),
-        "a throw-away server": lambda: trials(installation),
+        "a throw-away server": lambda: processes(installation, "-u", "nobody"),
         "a finished record": lambda: json.loads((generations / "2.json").read_text())["state"] == "ready",
     }
     for name, reached in states.items():
@@ -293,7 +293,7 @@ def test_killed_at_any_step_leaves_the_environment_and_the_next_command_works(in
         finally:
             command.send_signal(signal.SIGKILL)
             command.wait()
-        wait_for(lambda: not trials(installation), 60, "the throw-away server ends with its parent")
+        wait_for(lambda: not processes(installation), 60, "uv and the throw-away server end with their parent")
         assert installation.active() in ((1,) if name != "a finished record" else (1, 2)), name
         installation.python("import jupyterhub.singleuser, jupyterlab, ipykernel")
         assert installation.json("check")["sound"], name
@@ -304,11 +304,10 @@ def test_killed_at_any_step_leaves_the_environment_and_the_next_command_works(in
     assert installation.json("install", "lesson")["generation"] == 2
 
 
-def trials(installation):
-    """Processes of nobody's that run from a generation."""
-    command = ["pgrep", "-u", "nobody", "-f", f"{installation.generations}/"]
-    found = subprocess.run(command, capture_output=True, text=True)
-    return found.stdout.split()
+def processes(installation, *whose):
+    """Those that work on a generation."""
+    command = ["pgrep", *whose, "-f", f"{installation.generations}/"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
 
 def test_killed_after_growing_delays_leaves_the_environment(installation):

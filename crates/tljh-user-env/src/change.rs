@@ -193,7 +193,7 @@ impl<'a> Workshop<'a> {
         let made = self.make(&record, &source, |new| {
             let uv = self.uv()?;
             let content = uv.conflicts(&source).unwrap_or_default();
-            log::info!("installing into generation {} ...", record.number);
+            log::info!("changing generation {} ...", record.number);
             uv.pip(new, &plan.folder, &[plan.verb, "--quiet"], &plan.arguments)?;
             refuse_new_conflicts(&content, uv.conflicts(new)?)
         })?;

@@ -48,7 +48,10 @@ impl<'a> Uv<'a> {
     }
 
     fn invocation_in(&self, folder: &Path, arguments: &[&str]) -> Invocation {
-        Invocation::new(&self.program)
+        // It ends with us, also when we are killed: the next who comes may give its generation's number to another one.
+        Invocation::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(&self.program)
             .arg("--directory")
             .arg(folder)
             .args(arguments)
