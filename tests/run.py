@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SUITES = os.environ.get("SUITES", "bookworm trixie").split()
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.environ.get("TLJH_CACHE", "/var/cache/tljh") + "/target"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
+USER_ENV = f"{TARGET}/packages/release/tljh-user-env"
 WORKERS = ["--numprocesses=2", "--dist=loadfile"]
 PROXY = f"{TARGET}/packages/release/tljh-proxy"
 
@@ -36,12 +37,14 @@ def pytest(folder, *options, **environment):
 def stages():
     """Groups by stage: name -> (command, environment)."""
     yield {"rust": (["cargo", "test", "--quiet", "--locked", "--workspace"], {})}
+    # The longest first.
     yield {
-        "package": pytest("package"),
-        "lifecycle": pytest("lifecycle"),
-        "repository": pytest("repo"),
+        "user-environment": pytest("user_env", *WORKERS, TLJH_USER_ENV=USER_ENV),
         # One of its files takes two minutes, nearly all of them spent waiting.
         "proxy": pytest("proxy", *WORKERS, "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
+        "repository": pytest("repo"),
+        "package": pytest("package"),
+        "lifecycle": pytest("lifecycle"),
         "machines": pytest("machines"),
         # The same requests to nginx, which `make check` can do without.
         "nginx": (["cargo", "test", "--quiet", "--locked", "--package", "tljh-proxy", "--test", "promises", "nginx::",

@@ -11,6 +11,7 @@ from .figures import against_peer, print_heading, print_rows
 
 BUNDLE = "/usr/lib/tljh-user-env"
 FOLDER = "/opt/tljh/user"
+GENERATIONS = "/opt/tljh/generations"
 OURS = "tljh-user-env (uv)"
 PEER = "/srv/peer"
 
@@ -27,7 +28,8 @@ def measure(machine):
     # pip itself comes from the environment that is there, so ours is made anew last.
     seconds = {}
     for name, (command, folder) in measured.items():
-        machine.run(f"rm -rf {folder}; sync -f /opt")
+        gone = f"{folder} {GENERATIONS}" if name == OURS else folder
+        machine.run(f"rm -rf {gone}; sync -f /opt")
         seconds[name] = timed(machine, command)
         machine.run("sync -f /opt")
         starts = [timed(machine, f"{folder}/bin/python -m jupyterlab --version") for _ in range(2)]

@@ -60,5 +60,5 @@ def test_secrets_and_state_are_closed(machines):
     ]
     for link, target in (("config", "/etc/tljh"), ("state", "/var/lib/tljh")):
         assert machine.output(f"readlink /opt/tljh/{link}") == target
-    assert machine.output("stat -c '%U:%G %A' /opt/tljh/user") == "root:jupyterhub-admins drwxrwsr-x"
+    assert machine.output("stat -L -c '%U:%G %A' /opt/tljh/user") == "root:jupyterhub-admins drwxrwsr-x"
     machine.run("visudo -c")

@@ -14,10 +14,10 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 /// What to run. Arguments are passed as they are; no shell is involved.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    program: OsString,
-    arguments: Vec<OsString>,
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
     input: Option<Secret>,
-    environment: Vec<(OsString, OsString)>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
     deadline: Duration,
 }
 

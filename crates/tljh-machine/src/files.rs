@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::{Gid, Uid};
 use tljh_terminal::{Hinted, Secret};
 
@@ -44,13 +45,27 @@ impl FileError {
         self.source.kind() == std::io::ErrorKind::PermissionDenied
     }
 
+    /// Whether the file system cannot move this from one place to another, as an overlay cannot move folders of its
+    /// lower layers, or cannot exchange two things.
+    pub fn is_immovable(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            std::io::ErrorKind::CrossesDevices
+                | std::io::ErrorKind::InvalidInput
+                | std::io::ErrorKind::Unsupported
+        )
+    }
+
     /// The file or folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
+pub(crate) fn failed(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> FileError {
     let path = path.to_path_buf();
     move |source| FileError {
         action,
@@ -80,9 +95,7 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), Fi
     file.as_file().sync_all().map_err(failed("write", path))?;
     file.persist(path)
         .map_err(|error| failed("write", path)(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed("write", folder))
+    sync_folder(folder)
 }
 
 /// Makes the folder `path` (parents too) if absent, and gives it `mode`.
@@ -118,6 +131,62 @@ pub fn ensure_link(path: &Path, target: &Path) -> Result<(), FileError> {
         Err(_) => {}
     }
     symlink(target, path).map_err(failed("make", path))
+}
+
+/// Makes `path` a link to `target` by one rename, whatever link stood there: who looks meets the old one or the new one.
+///
+/// # Errors
+/// Something that is not a link stands there, or it cannot be made.
+pub fn switch_link(path: &Path, target: &Path) -> Result<(), FileError> {
+    if path
+        .symlink_metadata()
+        .is_ok_and(|found| !found.is_symlink())
+    {
+        let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        return Err(failed("replace", path)(source));
+    }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let new = link_beside(path);
+    ensure_absent(&new)?;
+    symlink(target, &new).map_err(failed("make", &new))?;
+    fs::rename(&new, path).map_err(failed("replace", path))?;
+    sync_folder(folder)
+}
+
+/// Moves the folder `path` to `target`, which must be absent, and leaves a link to `link` in its place, at once: who
+/// looks at `path` finds the folder's contents before, meanwhile and after (renameat2(2), RENAME_EXCHANGE).
+///
+/// # Errors
+/// The file system cannot do this, or `target` exists; the folder is then where it was.
+pub fn move_behind_link(path: &Path, target: &Path, link: &Path) -> Result<(), FileError> {
+    symlink(link, target).map_err(failed("make", target))?;
+    renameat2(
+        AT_FDCWD,
+        path,
+        AT_FDCWD,
+        target,
+        RenameFlags::RENAME_EXCHANGE,
+    )
+    .map_err(|errno| {
+        let _ = fs::remove_file(target);
+        failed("move", path)(errno.into())
+    })?;
+    for changed in [path, target] {
+        sync_folder(changed.parent().unwrap_or(Path::new("/")))?;
+    }
+    Ok(())
+}
+
+/// Where [`switch_link`] makes the new link.
+fn link_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.new"))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed("write", folder))
 }
 
 /// Removes a file; absent is fine.
@@ -243,6 +312,23 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
+    }
+
+    #[test]
+    fn a_folder_moves_behind_a_link_and_the_link_is_switched_in_one_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, one) = (folder.path().join("user"), folder.path().join("1"));
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("file"), "kept").unwrap();
+        assert!(switch_link(&path, Path::new("2")).is_err());
+        move_behind_link(&path, &one, Path::new("1")).unwrap();
+        assert_eq!(fs::read_to_string(path.join("file")).unwrap(), "kept");
+        assert!(one.symlink_metadata().unwrap().is_dir());
+        // What a killed switch left is no hindrance.
+        symlink("stale", link_beside(&path)).unwrap();
+        switch_link(&path, Path::new("2")).unwrap();
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("2"));
+        assert_eq!(list_folder(folder.path()).unwrap(), [one, path]);
     }
 
     #[test]

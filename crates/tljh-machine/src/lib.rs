@@ -6,6 +6,7 @@
 //! [`Recorder`] lets tests see what would run.
 
 pub mod account;
+pub mod background;
 pub mod command;
 pub mod files;
 pub mod history;
@@ -18,6 +19,7 @@ pub mod running;
 pub mod services;
 pub mod snippets;
 pub mod systemd;
+pub mod tree;
 mod wait;
 
 pub use command::{CommandError, Invocation, Output, Runner, SystemRunner};

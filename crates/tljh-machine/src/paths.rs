@@ -40,9 +40,14 @@ impl Paths {
         self.at("opt/tljh/hub/bin/python")
     }
 
-    /// The active user environment.
+    /// The active user environment: a link to a generation.
     pub fn user_environment(&self) -> PathBuf {
         self.at("opt/tljh/user")
+    }
+
+    /// The generations of the user environment.
+    pub fn user_generations(&self) -> PathBuf {
+        self.at("opt/tljh/generations")
     }
 
     /// `/etc/tljh`.

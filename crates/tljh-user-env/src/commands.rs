@@ -1,42 +1,64 @@
-//! The subcommands.
+//! One module for each subcommand, or for a few that are much the same.
 
-use std::io::Write;
+mod change;
+mod check;
+mod generations;
+mod packages;
+mod question;
+mod status;
 
-use clap::CommandFactory;
-use serde_json::json;
+use std::io::Write as _;
+
+use clap::CommandFactory as _;
+use serde::Serialize;
 use tljh_machine::{Paths, SystemRunner};
 
 use crate::bundle::Bundle;
+use crate::change::{Wish, Workshop};
 use crate::cli::{Cli, Command};
-use crate::environment::{Environment, State};
+use crate::environment;
 use crate::error::UserEnvError;
 
 /// Does what the command line asks.
-pub fn run(command: Command) -> Result<(), UserEnvError> {
-    let environment = Environment::new(&Paths::default());
-    match command {
-        Command::Ensure => environment.ensure(&SystemRunner, &Bundle::installed()),
-        Command::Compile => environment.compile(&SystemRunner),
-        Command::Status { json } => status(&environment, json),
+pub fn run(cli: Cli) -> Result<(), UserEnvError> {
+    let paths = Paths::under(&cli.root);
+    let workshop = Workshop::new(&paths, &SystemRunner);
+    match cli.command {
+        Command::Install {
+            requirements,
+            manner,
+        } => change::run(&workshop, &Wish::Install(requirements), manner),
+        Command::Remove { names, manner } => change::run(&workshop, &Wish::Remove(names), manner),
+        Command::Upgrade { names, manner } => change::run(&workshop, &Wish::Upgrade(names), manner),
+        Command::Apply { file, manner } => change::run(&workshop, &Wish::Apply(file), manner),
+        Command::Export => packages::export(&workshop),
+        Command::List { form } => packages::list(&workshop, form.json),
+        Command::History { form } => generations::history(&workshop, form.json),
+        Command::Diff { from, to, form } => generations::diff(&workshop, from, to, form.json),
+        Command::Rollback { number, form } => generations::rollback(&workshop, number, form.json),
+        Command::Prune {
+            keep,
+            dry_run,
+            form,
+        } => generations::prune(&workshop, keep, dry_run, form.json),
+        Command::Check { deep, form } => check::check(&workshop, deep, form.json),
+        Command::Repair { fresh, form } => check::repair(&workshop, fresh, form.json),
+        Command::Ensure => environment::ensure(&paths, &SystemRunner, &Bundle::installed(&paths)),
+        Command::Compile => environment::compile(&paths, &SystemRunner),
+        Command::Status { form } => status::run(&workshop, form.json),
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
     }
 }
 
-fn status(environment: &Environment, as_json: bool) -> Result<(), UserEnvError> {
-    let path = environment.path().display().to_string();
-    let (state, python) = match environment.state()? {
-        State::Complete(stamp) => ("complete", Some(stamp.python)),
-        State::Interrupted => ("interrupted", None),
-        State::Foreign => ("foreign", None),
-        State::Absent => ("absent", None),
-    };
-    let line = if as_json {
-        json!({"path": path, "state": state, "python": python}).to_string()
-    } else {
-        let python = python
-            .map(|python| format!(", Python {python}"))
-            .unwrap_or_default();
-        format!("{path}: {state}{python}")
-    };
-    writeln!(std::io::stdout(), "{line}").map_err(UserEnvError::Print)
+/// Prints data.
+fn print(text: &str) -> Result<(), UserEnvError> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(UserEnvError::Print)
+}
+
+/// Prints data as one line of JSON.
+fn print_json(data: &impl Serialize) -> Result<(), UserEnvError> {
+    let text = serde_json::to_string(data).map_err(|error| UserEnvError::Print(error.into()))?;
+    print(&format!("{text}\n"))
 }

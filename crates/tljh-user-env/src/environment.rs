@@ -1,34 +1,20 @@
-//! The environment at `/opt/tljh/user`.
-//!
-//! A marker stands in it while it is being made and a stamp once it is complete, so that an interrupted
-//! run is told from somebody else's folder, and both from an environment that administrators changed.
+//! The environment as an installation wants it: there is one, it is active, and it is compiled.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::unistd::{Gid, Uid};
-use serde::{Deserialize, Serialize};
 use tljh_machine::{CommandError, Invocation, Paths, Runner, files};
 
+use crate::build::{self, BUNDLE_CACHE, MARKER, STAMP};
 use crate::bundle::Bundle;
 use crate::error::UserEnvError;
+use crate::generations::{Active, Generations};
+use crate::manifest::{differences, read_manifest};
+use crate::record::Record;
+use crate::turn::Turn;
 
-/// Members change the environment without sudo.
-const ADMINS_GROUP: &str = "jupyterhub-admins";
-const MARKER: &str = ".tljh-unfinished";
-const STAMP: &str = ".tljh-environment.json";
-const INSTALL_DEADLINE: Duration = Duration::from_secs(600);
-
-/// The record of a complete environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    /// What made it; `venv`.
-    pub engine: String,
-    /// Version of its Python, such as `3.11.2`.
-    pub python: String,
-}
+const COMPILE_DEADLINE: Duration = Duration::from_secs(600);
 
 /// What stands at the environment's path.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,302 +24,214 @@ pub enum State {
     /// Made by an earlier run that did not finish.
     Interrupted,
     /// Made to the end.
-    Complete(Stamp),
+    Complete(Box<Record>),
     /// Something that we did not make.
     Foreign,
 }
 
-/// The environment of an installation.
-#[derive(Debug, Clone)]
-pub struct Environment {
-    path: PathBuf,
+/// What stands there.
+///
+/// # Errors
+/// A folder or a record cannot be read.
+pub fn state(generations: &Generations) -> Result<State, UserEnvError> {
+    Ok(match generations.active()? {
+        Active::Absent => State::Absent,
+        Active::Foreign => State::Foreign,
+        Active::Folder if generations.link().join(MARKER).exists() => State::Interrupted,
+        // Made before there were generations, and complete but for being taken in by `ensure`.
+        Active::Folder if generations.link().join(STAMP).exists() => State::Interrupted,
+        Active::Folder => State::Foreign,
+        Active::Generation(number) => generations
+            .ready(number)?
+            .map_or(State::Interrupted, |record| {
+                State::Complete(Box::new(record))
+            }),
+    })
 }
 
-impl Environment {
-    /// The environment below `paths`.
-    pub fn new(paths: &Paths) -> Self {
-        Self {
-            path: paths.user_environment(),
-        }
-    }
+/// Brings about that a complete generation is active: the one that is, one that was made before there were
+/// generations, the newest that there is, or a new one from `bundle`. Reaches no index.
+///
+/// # Errors
+/// See [`UserEnvError`]; what is active is as before.
+pub fn ensure(paths: &Paths, runner: &dyn Runner, bundle: &Bundle) -> Result<(), UserEnvError> {
+    let generations = Generations::new(paths);
+    refuse_foreign(&generations)?;
+    let _turn = Turn::take(&generations.ensure_root()?)?;
+    generations.clean()?;
+    let active = ensure_active(&generations, runner, bundle)?;
+    // An older version of this program made those that are there without them, or with others.
+    build::ensure_hooks(&generations.folder(active.number))?;
+    log::debug!(
+        "generation {} is active, Python {}",
+        active.number,
+        active.python
+    );
+    Ok(())
+}
 
-    /// Its folder.
-    pub fn path(&self) -> &Path {
-        &self.path
+fn refuse_foreign(generations: &Generations) -> Result<(), UserEnvError> {
+    if state(generations)? == State::Foreign {
+        return Err(UserEnvError::Foreign {
+            path: generations.link().to_path_buf(),
+        });
     }
+    Ok(())
+}
 
-    /// What stands there.
-    ///
-    /// # Errors
-    /// The folder or its stamp cannot be read.
-    pub fn state(&self) -> Result<State, UserEnvError> {
-        if !self.path.exists() {
-            return Ok(State::Absent);
-        }
-        if self.path.join(MARKER).exists() {
-            return Ok(State::Interrupted);
-        }
-        let path = self.path.join(STAMP);
-        if let Some(text) = files::read_optional(&path)? {
-            let stamp = serde_json::from_str(&text)
-                .map_err(|source| UserEnvError::Stamp { path, source })?;
-            return Ok(State::Complete(stamp));
-        }
-        let empty = files::list_folder(&self.path)?.is_empty();
-        Ok(if empty { State::Absent } else { State::Foreign })
-    }
-
-    /// Makes the environment from `bundle`, unless it is complete. Reaches no index.
-    ///
-    /// # Errors
-    /// See [`UserEnvError`]; what is there is then either as before or marked as unfinished.
-    pub fn ensure(&self, runner: &dyn Runner, bundle: &Bundle) -> Result<(), UserEnvError> {
-        match self.state()? {
-            State::Complete(stamp) => {
-                log::debug!(
-                    "`{}` is complete, Python {}",
-                    self.path.display(),
-                    stamp.python
-                );
-                return Ok(());
+fn ensure_active(
+    generations: &Generations,
+    runner: &dyn Runner,
+    bundle: &Bundle,
+) -> Result<Record, UserEnvError> {
+    let link = generations.link();
+    match generations.active()? {
+        Active::Generation(number) => {
+            if let Some(record) = generations.ready(number)? {
+                return Ok(record);
             }
-            State::Foreign => {
-                return Err(UserEnvError::Foreign {
-                    path: self.path.clone(),
-                });
+            let folder = generations.folder(number);
+            if folder.join(STAMP).exists() {
+                // Taken in by a run that was interrupted.
+                return generations.finish(Record::begin(number, None, BTreeSet::new()));
             }
-            State::Interrupted => {
-                fs::remove_dir_all(&self.path).map_err(|source| UserEnvError::Unfinished {
-                    path: self.path.clone(),
-                    source,
-                })?;
-            }
-            State::Absent => {}
         }
-        files::ensure_folder(&self.path, 0o755)?;
-        files::write_atomically(&self.path.join(MARKER), b"", 0o644)?;
-        self.check_space(bundle)?;
-        self.ensure_rights(runner)?;
-        let python = self.build(runner, bundle)?;
-        self.finish(&Stamp {
-            engine: "venv".into(),
-            python,
-        })
-    }
-
-    /// What can wait until people see the login page: removes the unpacked wheels, and byte-compiles the
-    /// environment, so that servers, which may not write here, start faster. Files that are no valid
-    /// Python are left out.
-    ///
-    /// # Errors
-    /// There is no complete environment, or Python did not run.
-    pub fn compile(&self, runner: &dyn Runner) -> Result<(), UserEnvError> {
-        let State::Complete(_) = self.state()? else {
-            return Err(UserEnvError::Incomplete {
-                path: self.path.clone(),
-            });
-        };
-        let _ = fs::remove_dir_all(self.cache());
-        let compile = Invocation::new(self.python())
-            .args(["-m", "compileall", "-q", "-q", "-j", "0"])
-            .arg(self.path.join("lib"))
-            .deadline(INSTALL_DEADLINE);
-        match runner.run(&compile) {
-            // compileall's exit code for files with syntax errors, of which templates have some.
-            Err(CommandError::Failed { code: Some(1), .. }) => Ok(()),
-            other => Ok(other.map(drop)?),
-        }
-    }
-
-    fn check_space(&self, bundle: &Bundle) -> Result<(), UserEnvError> {
-        let failed = |errno: nix::Error| UserEnvError::FileSystem {
-            path: self.path.clone(),
-            source: errno.into(),
-        };
-        let file_system = nix::sys::statvfs::statvfs(&self.path).map_err(failed)?;
-        let free = file_system.blocks_available() * file_system.fragment_size();
-        let needed = bundle.installed_size()?;
-        if free >= needed {
-            return Ok(());
-        }
-        Err(UserEnvError::NoSpace {
-            path: self.path.clone(),
-            needed: needed.div_ceil(1_000_000),
-            free: free / 1_000_000,
-        })
-    }
-
-    /// Everything that is made below inherits the group (setgid) and the right of its members to write
-    /// (default ACL, whatever their umask).
-    fn ensure_rights(&self, runner: &dyn Runner) -> Result<(), UserEnvError> {
-        let Some(group) = users::get_group_by_name(ADMINS_GROUP) else {
-            return Ok(());
-        };
-        files::ensure_owner(&self.path, Uid::from_raw(0), Gid::from_raw(group.gid()))?;
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(0o2775)).map_err(|source| {
-            UserEnvError::FileSystem {
-                path: self.path.clone(),
+        Active::Folder if link.join(MARKER).exists() => {
+            fs::remove_dir_all(link).map_err(|source| UserEnvError::Unfinished {
+                path: link.to_path_buf(),
                 source,
-            }
-        })?;
-        runner.run(
-            &Invocation::new("setfacl")
-                .args([
-                    "--default",
-                    "--modify",
-                    "user::rwx,group::rwx,other::r-x",
-                    "--",
-                ])
-                .arg(&self.path),
-        )?;
-        Ok(())
-    }
-
-    fn build(&self, runner: &dyn Runner, bundle: &Bundle) -> Result<String, UserEnvError> {
-        let cache = self.cache();
-        let uv = |arguments: &[&str]| {
-            Invocation::new(bundle.uv())
-                .args(arguments)
-                .env("UV_CACHE_DIR", &cache)
-                .env("UV_LINK_MODE", "hardlink")
-                .env("UV_NO_CONFIG", "1")
-                .env("UV_OFFLINE", "1")
-                .env("UV_PYTHON_DOWNLOADS", "never")
-                .deadline(INSTALL_DEADLINE)
-        };
-        runner.run(
-            &uv(&[
-                "venv",
-                "--quiet",
-                "--allow-existing",
-                "--system-site-packages",
-                "--python",
-                "/usr/bin/python3",
-            ])
-            .arg(&self.path),
-        )?;
-        runner.run(
-            &uv(&[
-                "pip",
-                "install",
-                "--quiet",
-                "--no-index",
-                "--require-hashes",
-                "--find-links",
-            ])
-            .arg(bundle.wheels())
-            .arg("--python")
-            .arg(self.python())
-            .arg("--requirements")
-            .arg(bundle.requirements()),
-        )?;
-        // What uv leaves for itself; its locks are writable by everybody.
-        for leftover in [".lock", ".uv-cache/.lock", ".gitignore", "CACHEDIR.TAG"] {
-            files::ensure_absent(&self.path.join(leftover))?;
+            })?;
         }
-        self.ensure_user_site(runner)?;
-        self.ensure_lab_defaults()?;
-        let told = runner.run(
-            &Invocation::new(self.python())
-                .args(["-c", "import platform; print(platform.python_version())"]),
-        )?;
-        Ok(told.stdout.trim().to_string())
+        Active::Folder => {
+            let record = generations.adopt(runner)?;
+            // The wheels of its making, if nobody has compiled it yet.
+            files::ensure_tree_absent(&generations.folder(record.number).join(".uv-cache"))?;
+            return Ok(record);
+        }
+        Active::Absent | Active::Foreign => {}
     }
+    let record = match generations.all()?.pop() {
+        Some(newest) => newest,
+        None => build::build(generations, runner, bundle)?,
+    };
+    generations.switch(record.number)?;
+    Ok(record)
+}
 
-    /// Where uv unpacks the wheels before it links their files into place.
-    fn cache(&self) -> PathBuf {
-        self.path.join(".uv-cache")
+/// What can wait until people see the login page: keeps a copy of the active generation, removes the unpacked wheels,
+/// and byte-compiles, so that servers, which may not write there, start faster. Files that are no valid Python are left
+/// out.
+///
+/// # Errors
+/// There is no complete environment, or Python did not run.
+pub fn compile(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
+    let generations = Generations::new(paths);
+    keep_copy(&generations, runner)?;
+    files::ensure_tree_absent(&generations.cache(BUNDLE_CACHE))?;
+    let compile = Invocation::new(generations.link().join("bin/python"))
+        .args(["-m", "compileall", "-q", "-q", "-j", "0"])
+        .arg(generations.link().join("lib"))
+        .deadline(COMPILE_DEADLINE);
+    match runner.run(&compile) {
+        // compileall's exit code for files with syntax errors, of which templates have some.
+        Ok(_) | Err(CommandError::Failed { code: Some(1), .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
+}
 
-    fn python(&self) -> PathBuf {
-        self.path.join("bin/python")
+/// Before anybody changes it by hand, and in place of the copies of generations that are no longer active.
+fn keep_copy(generations: &Generations, runner: &dyn Runner) -> Result<(), UserEnvError> {
+    // Without one, nothing is made, not even the lock.
+    generations.active_record()?;
+    let _turn = Turn::take(&generations.ensure_root()?)?;
+    let active = generations.active_record()?;
+    let now = read_manifest(&generations.folder(active.number))?;
+    if differences(&active.packages, &now).is_empty() {
+        generations.seal(runner, active.number)?;
     }
-
-    /// People may `pip install --user`, and see nothing of the distribution's own Python packages.
-    ///
-    /// Python ties the two together (`include-system-site-packages` of pyvenv.cfg); emptying
-    /// `site.PREFIXES` while the environment's own folder is read leaves only the user's
-    /// (`site.venv` in Lib/site.py).
-    fn ensure_user_site(&self, runner: &dyn Runner) -> Result<(), UserEnvError> {
-        let asked = Invocation::new(self.python()).args([
-            "-c",
-            "import sysconfig; print(sysconfig.get_path('purelib'))",
-        ]);
-        let site = PathBuf::from(runner.run(&asked)?.stdout.trim());
-        files::write_atomically(
-            &site.join("tljh-user-site.pth"),
-            b"import site; site.PREFIXES.clear()\n",
-            0o644,
-        )?;
-        Ok(())
-    }
-
-    /// JupyterLab asks every person whether to fetch news from elsewhere; a class has no use for it.
-    fn ensure_lab_defaults(&self) -> Result<(), UserEnvError> {
-        let folder = self.path.join("share/jupyter/lab/settings");
-        fs::create_dir_all(&folder).map_err(|source| UserEnvError::FileSystem {
-            path: folder.clone(),
-            source,
-        })?;
-        let defaults = r#"{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}"#;
-        Ok(files::write_atomically(
-            &folder.join("overrides.json"),
-            format!("{defaults}\n").as_bytes(),
-            0o664,
-        )?)
-    }
-
-    /// The stamp comes after everything else is on disk.
-    fn finish(&self, stamp: &Stamp) -> Result<(), UserEnvError> {
-        let failed = |source| UserEnvError::FileSystem {
-            path: self.path.clone(),
-            source,
-        };
-        let folder = fs::File::open(&self.path).map_err(failed)?;
-        nix::unistd::syncfs(&folder).map_err(|errno| failed(errno.into()))?;
-        let path = self.path.join(STAMP);
-        let text = serde_json::to_string(stamp).map_err(|source| UserEnvError::Stamp {
-            path: path.clone(),
-            source,
-        })?;
-        files::write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)?;
-        Ok(files::ensure_absent(&self.path.join(MARKER))?)
-    }
+    generations.drop_seals_but(active.number)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use tljh_machine::Recorder;
+
     use super::*;
 
-    fn environment() -> (tempfile::TempDir, Environment) {
+    fn root() -> (tempfile::TempDir, Paths, Generations) {
         let root = tempfile::tempdir().unwrap();
-        let environment = Environment::new(&Paths::under(root.path()));
-        (root, environment)
+        let paths = Paths::under(root.path());
+        let generations = Generations::new(&paths);
+        (root, paths, generations)
+    }
+
+    fn make_environment(folder: &Path, mark: &str) {
+        let site = folder.join("lib/python3.13/site-packages");
+        fs::create_dir_all(&site).unwrap();
+        fs::write(folder.join("pyvenv.cfg"), "version_info = 3.13.5\n").unwrap();
+        fs::write(folder.join(mark), "{}").unwrap();
     }
 
     #[test]
-    fn somebody_elses_folder_is_refused_and_left_alone() {
-        let (_root, environment) = environment();
-        fs::create_dir_all(environment.path()).unwrap();
-        fs::write(environment.path().join("mine"), "x").unwrap();
-        assert_eq!(environment.state().unwrap(), State::Foreign);
-        let refused = environment.ensure(&tljh_machine::Recorder::default(), &Bundle::installed());
-        assert!(matches!(refused, Err(UserEnvError::Foreign { .. })));
-        assert!(environment.path().join("mine").exists());
-    }
-
-    #[test]
-    fn an_interrupted_run_is_told_from_a_complete_one() {
-        let (_root, environment) = environment();
-        assert_eq!(environment.state().unwrap(), State::Absent);
-        fs::create_dir_all(environment.path()).unwrap();
-        fs::write(environment.path().join(MARKER), "").unwrap();
-        assert_eq!(environment.state().unwrap(), State::Interrupted);
-        let stamp = Stamp {
-            engine: "venv".into(),
-            python: "3.13.5".into(),
+    fn somebody_elses_folder_or_link_is_refused_and_left_alone() {
+        let (_root, paths, generations) = root();
+        let bundle = Bundle::installed(&paths);
+        let refused = || {
+            let done = ensure(&paths, &Recorder::default(), &bundle);
+            assert!(matches!(done, Err(UserEnvError::Foreign { .. })));
+            assert!(!generations.root().exists());
         };
-        environment.finish(&stamp).unwrap();
-        assert_eq!(environment.state().unwrap(), State::Complete(stamp));
+        fs::create_dir_all(generations.link()).unwrap();
+        fs::write(generations.link().join("mine"), "x").unwrap();
+        refused();
+        assert!(generations.link().join("mine").exists());
+        fs::remove_dir_all(generations.link()).unwrap();
+        std::os::unix::fs::symlink("/usr", generations.link()).unwrap();
+        refused();
+        assert_eq!(
+            fs::read_link(generations.link()).unwrap(),
+            Path::new("/usr")
+        );
+    }
+
+    #[test]
+    fn an_environment_from_before_generations_becomes_the_first_one() {
+        let (_root, paths, generations) = root();
+        let bundle = Bundle::installed(&paths);
+        make_environment(generations.link(), STAMP);
+        assert_eq!(state(&generations).unwrap(), State::Interrupted);
+        for _ in 0..2 {
+            ensure(&paths, &Recorder::default(), &bundle).unwrap();
+            assert_eq!(generations.active().unwrap(), Active::Generation(1));
+            assert_eq!(generations.active_record().unwrap().python, "3.13.5");
+            assert!(generations.link().join(STAMP).exists());
+        }
+        // Killed after the exchange, before the record.
+        fs::remove_file(generations.root().join("1.json")).unwrap();
+        ensure(&paths, &Recorder::default(), &bundle).unwrap();
+        assert_eq!(generations.active_record().unwrap().number, 1);
+        assert!(generations.link().join(STAMP).exists());
+    }
+
+    #[test]
+    fn a_lost_link_comes_back_and_unfinished_generations_go() {
+        let (_root, paths, generations) = root();
+        let bundle = Bundle::installed(&paths);
+        make_environment(generations.link(), STAMP);
+        ensure(&paths, &Recorder::default(), &bundle).unwrap();
+        let begun = generations.begin(&Recorder::default(), Some(1), BTreeSet::new());
+        make_environment(&generations.folder(begun.unwrap().number), "file");
+        fs::create_dir(generations.folder(7)).unwrap();
+        fs::remove_file(generations.link()).unwrap();
+        ensure(&paths, &Recorder::default(), &bundle).unwrap();
+        assert_eq!(generations.active().unwrap(), Active::Generation(1));
+        let left: Vec<String> = files::list_folder(generations.root())
+            .unwrap()
+            .iter()
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(left, [".lock", "1", "1.json"]);
     }
 }

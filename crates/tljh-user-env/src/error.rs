@@ -49,7 +49,7 @@ pub enum UserEnvError {
         #[source]
         source: std::io::Error,
     },
-    /// The stamp is not what we wrote.
+    /// A record is not what we wrote.
     #[error("the record `{}` of the user environment is damaged", path.display())]
     Stamp {
         /// The record.
@@ -58,6 +58,122 @@ pub enum UserEnvError {
         #[source]
         source: serde_json::Error,
     },
+    /// An environment has no `lib/python3.*/site-packages`.
+    #[error("the environment `{}` has no folder of packages", path.display())]
+    NoPackages {
+        /// The environment.
+        path: PathBuf,
+    },
+    /// No generation of that number is ready.
+    #[error("there is no generation {number}")]
+    NoGeneration {
+        /// The number that was asked for.
+        number: u64,
+    },
+    /// The active generation is the oldest.
+    #[error("there is no generation before the active one")]
+    NothingEarlier,
+    /// The lock cannot be used.
+    #[error("could not lock `{}`", path.display())]
+    Turn {
+        /// The lock.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody else changes the environment.
+    #[error("the environment is being changed (`{}`): {holder}", path.display())]
+    Busy {
+        /// The lock.
+        path: PathBuf,
+        /// Who.
+        holder: String,
+    },
+    /// Only root may do this.
+    #[error("only root may change the environment that everybody uses")]
+    NotRoot,
+    /// The question was not answered with yes.
+    #[error("nothing was changed")]
+    NotAgreed,
+    /// A package that is to be upgraded or removed is not there.
+    #[error("`{name}` is not installed")]
+    NotInstalled {
+        /// The package.
+        name: String,
+    },
+    /// A package that is to be removed is part of everybody's server.
+    #[error("`{name}` is what everybody's server is made of, and cannot be removed")]
+    Needed {
+        /// The package.
+        name: String,
+    },
+    /// No index or folder has the package.
+    #[error("a package was not found: {message}")]
+    UnknownPackage {
+        /// uv's sentence.
+        message: String,
+    },
+    /// No versions fit together.
+    #[error("no versions fit together: {message}")]
+    Conflict {
+        /// uv's sentence.
+        message: String,
+    },
+    /// An index did not answer, or not to the end.
+    #[error("the package index could not be reached: {message}")]
+    Unreachable {
+        /// uv's sentence.
+        message: String,
+    },
+    /// A file is not the one whose hash was given.
+    #[error("a downloaded file is not what it should be: {message}")]
+    HashMismatch {
+        /// uv's sentence.
+        message: String,
+    },
+    /// The file system became full on the way.
+    #[error("the disk became full: {message}")]
+    DiskFull {
+        /// uv's sentence.
+        message: String,
+    },
+    /// The environment's Python does not run.
+    #[error("the environment's Python does not start: {message}")]
+    NoPython {
+        /// uv's sentence.
+        message: String,
+    },
+    /// uv did not do it for another reason.
+    #[error("the packages could not be installed: {message}")]
+    Refused {
+        /// uv's sentence.
+        message: String,
+    },
+    /// Requirements of installed packages would no longer be met.
+    #[error("this would break what is installed: {}", broken.join("; "))]
+    WouldBreak {
+        /// A sentence for each.
+        broken: Vec<String>,
+    },
+    /// A generation could not be tried out.
+    #[error("the environment could not be tried out")]
+    Trial {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A generation was tried out and failed.
+    #[error("with this environment {what}:\n{log}")]
+    Broken {
+        /// In a few words.
+        what: String,
+        /// The end of what was printed.
+        log: String,
+    },
+    /// `check` found something; it was printed.
+    #[error("the environment is damaged")]
+    Unhealthy,
     /// uv, Python or setfacl failed.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -67,6 +183,9 @@ pub enum UserEnvError {
     /// Manual pages cannot be written.
     #[error(transparent)]
     Docs(#[from] RenderError),
+    /// Standard input cannot be read.
+    #[error("could not read the answer")]
+    Input(#[source] std::io::Error),
     /// Standard output is closed.
     #[error("could not print")]
     Print(#[source] std::io::Error),
@@ -74,25 +193,53 @@ pub enum UserEnvError {
 
 impl Hinted for UserEnvError {
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Foreign { path } => Some(format!(
-                "run `sudo mv {0} {0}.old && sudo tljh-user-env ensure`",
-                path.display()
-            )),
-            Self::NoSpace { .. } => Some(
-                "free some space (`df -h` shows where), then run `sudo tljh-user-env ensure`"
-                    .into(),
-            ),
-            Self::Stamp { path, .. } => Some(format!(
-                "run `sudo rm {}` and `sudo tljh-user-env ensure`",
-                path.display()
-            )),
-            Self::File(error) => error.hint(),
-            Self::Incomplete { .. } => Some("run `sudo tljh-user-env ensure`".into()),
-            Self::Command(_) => {
-                Some("run `sudo tljh-user-env ensure` again once that is mended".into())
+        let hint = match self {
+            Self::Foreign { path } => {
+                return Some(format!(
+                    "run `sudo mv {0} {0}.old && sudo tljh-user-env ensure`",
+                    path.display()
+                ));
             }
-            _ => None,
-        }
+            Self::Stamp { path, .. } => {
+                return Some(format!(
+                    "run `sudo rm {}` and `sudo tljh-user-env ensure`",
+                    path.display()
+                ));
+            }
+            Self::File(error) => return error.hint(),
+            Self::NoSpace { .. } | Self::DiskFull { .. } => {
+                "free some space (`df -h` shows where; `sudo tljh-user-env prune` removes old generations), then run the same command again"
+            }
+            Self::Incomplete { .. } => "run `sudo tljh-user-env ensure`",
+            Self::NoPackages { .. } | Self::NoPython { .. } | Self::Unhealthy => {
+                "run `sudo tljh-user-env repair`"
+            }
+            Self::NoGeneration { .. } | Self::NothingEarlier => {
+                "`tljh-user-env history` lists the generations"
+            }
+            Self::NotRoot => "run the same command with `sudo`",
+            Self::NotInstalled { .. } => "`tljh-user-env list` shows what is installed",
+            Self::UnknownPackage { .. } => {
+                "check the spelling at https://pypi.org; nothing was changed"
+            }
+            Self::Conflict { .. } => {
+                "ask for other versions, such as `tljh-user-env install 'NAME<2'`; nothing was changed"
+            }
+            Self::Unreachable { .. } => {
+                "check the network (`curl -I https://pypi.org`), then run the same command again; nothing was changed"
+            }
+            Self::HashMismatch { .. } => {
+                "do not use this file; ask who runs the index or wrote the hash; nothing was changed"
+            }
+            Self::WouldBreak { .. } => {
+                "name versions that fit, or the packages that should move along; nothing was changed"
+            }
+            Self::Broken { .. } => {
+                "the active environment is as it was; ask for other versions of the packages"
+            }
+            Self::Command(_) => "run `sudo tljh-user-env ensure` again once that is mended",
+            _ => return None,
+        };
+        Some(hint.into())
     }
 }

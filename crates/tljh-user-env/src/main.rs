@@ -1,17 +1,32 @@
-//! `tljh-user-env`: makes the environment in which users' servers and kernels run.
+//! `tljh-user-env`: makes, changes and mends the environment in which users' servers and kernels run.
 
+mod build;
 mod bundle;
+mod change;
 mod cli;
 mod commands;
 mod environment;
 mod error;
+mod generations;
+mod health;
+mod in_use;
+mod manifest;
+mod record;
+mod repair;
+mod requirement;
+mod turn;
+mod uv;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::sys::stat::{Mode, umask};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     tljh_terminal::init_logging(cli.verbosity);
-    tljh_terminal::finish(commands::run(cli.command))
+    // Everybody reads what we make, however strict the administrator is.
+    umask(Mode::from_bits_truncate(0o022));
+    tljh_terminal::finish(commands::run(cli))
 }

@@ -1,0 +1,146 @@
+//! Copies of whole folders that share with their source what they can.
+
+use std::fs::{self, DirEntry, File, FileTimes, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+
+use crate::files::{self, FileError, failed};
+
+/// Fills the folder `target`, which exists and is empty, with all that is in `source`.
+///
+/// Where the file system has reflinks (FICLONE), every file becomes one: the copy costs no space, and neither side
+/// sees what is later written to the other. Elsewhere files for which `may_share` says so (it is given the path below
+/// `source`) become hard links, and are shared for good; who changes one has to put another file in its place. All
+/// others are copied, with mode and time. Folders are made anew: they have the rights that `target` passes on. Links
+/// are copied as they are; sockets and the like are left out.
+///
+/// # Errors
+/// The first file that cannot be read or written; `target` then holds a part.
+pub fn clone_tree(
+    source: &Path,
+    target: &Path,
+    may_share: &dyn Fn(&Path) -> bool,
+) -> Result<(), FileError> {
+    let mut cloning = Cloning {
+        source,
+        may_share,
+        reflinks: true,
+    };
+    cloning.folder(source, target)
+}
+
+struct Cloning<'a> {
+    source: &'a Path,
+    may_share: &'a dyn Fn(&Path) -> bool,
+    /// Until the file system refuses one.
+    reflinks: bool,
+}
+
+impl Cloning<'_> {
+    fn folder(&mut self, source: &Path, target: &Path) -> Result<(), FileError> {
+        for entry in fs::read_dir(source).map_err(failed("read", source))? {
+            let entry = entry.map_err(failed("read", source))?;
+            let new = target.join(entry.file_name());
+            self.entry(&entry, &new)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &DirEntry, new: &Path) -> Result<(), FileError> {
+        let old = entry.path();
+        let kind = entry.file_type().map_err(failed("read", &old))?;
+        if kind.is_dir() {
+            fs::create_dir(new).map_err(failed("make", new))?;
+            self.folder(&old, new)
+        } else if kind.is_symlink() {
+            let link = fs::read_link(&old).map_err(failed("read", &old))?;
+            symlink(link, new).map_err(failed("make", new))
+        } else if kind.is_file() {
+            self.file(&old, new)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn file(&mut self, old: &Path, new: &Path) -> Result<(), FileError> {
+        let metadata = fs::symlink_metadata(old).map_err(failed("read", old))?;
+        if self.reflinks {
+            if reflink(old, new, &metadata).is_ok() {
+                return Ok(());
+            }
+            files::ensure_absent(new)?;
+            self.reflinks = false;
+        }
+        let below = old.strip_prefix(self.source).unwrap_or(old);
+        // A file may have no more links than the file system can count.
+        if (self.may_share)(below) && fs::hard_link(old, new).is_ok() {
+            return Ok(());
+        }
+        copy(old, new, &metadata).map_err(failed("copy", old))
+    }
+}
+
+fn reflink(old: &Path, new: &Path, metadata: &Metadata) -> io::Result<()> {
+    let from = File::open(old)?;
+    let to = create(new, metadata)?;
+    rustix::fs::ioctl_ficlone(&to, &from)?;
+    take_after(&to, metadata)
+}
+
+fn copy(old: &Path, new: &Path, metadata: &Metadata) -> io::Result<()> {
+    let mut to = create(new, metadata)?;
+    io::copy(&mut File::open(old)?, &mut to)?;
+    take_after(&to, metadata)
+}
+
+fn create(path: &Path, metadata: &Metadata) -> io::Result<File> {
+    let mode = metadata.permissions().mode() & 0o777;
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+}
+
+/// Bytecode is valid for a source of the same time only.
+fn take_after(file: &File, metadata: &Metadata) -> io::Result<()> {
+    file.set_permissions(metadata.permissions())?;
+    file.set_times(FileTimes::new().set_modified(metadata.modified()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_clone_is_the_same_and_shares_only_what_it_may() {
+        let root = tempfile::tempdir().unwrap();
+        let (source, target) = (root.path().join("source"), root.path().join("target"));
+        fs::create_dir_all(source.join("lib/deep")).unwrap();
+        fs::create_dir(&target).unwrap();
+        for (name, mode) in [("lib/deep/shared", 0o644), ("run", 0o755)] {
+            fs::write(source.join(name), name).unwrap();
+            fs::set_permissions(source.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        symlink("lib", source.join("lib64")).unwrap();
+        clone_tree(&source, &target, &|path| path.starts_with("lib")).unwrap();
+        for name in ["lib/deep/shared", "run"] {
+            let (old, new) = (source.join(name), target.join(name));
+            assert_eq!(fs::read(&new).unwrap(), name.as_bytes());
+            let (old, new) = (old.metadata().unwrap(), new.metadata().unwrap());
+            assert_eq!(old.permissions(), new.permissions());
+            assert_eq!(old.modified().unwrap(), new.modified().unwrap());
+        }
+        assert_eq!(
+            fs::read_link(target.join("lib64")).unwrap(),
+            Path::new("lib")
+        );
+        let inode = |path: &Path| path.join("run").metadata().unwrap().ino();
+        assert_ne!(inode(&source), inode(&target));
+        fs::write(target.join("run"), "changed").unwrap();
+        assert_eq!(fs::read(source.join("run")).unwrap(), b"run");
+    }
+}

@@ -1,0 +1,159 @@
+//! A generation made from the bundle alone, and what every generation has of ours.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tljh_machine::{Runner, files};
+
+use crate::bundle::Bundle;
+use crate::error::UserEnvError;
+use crate::generations::{Generations, python_version};
+use crate::manifest::site_packages;
+use crate::record::Record;
+use crate::uv::Uv;
+
+/// Environments that were made before there were generations have it while they are being made ...
+pub const MARKER: &str = ".tljh-unfinished";
+/// ... and this once they are complete; in a generation it tells such a version of this program that all is well.
+pub const STAMP: &str = ".tljh-environment.json";
+/// Cache of the wheels of the bundle, which are there anyway.
+pub const BUNDLE_CACHE: &str = "bundle-cache";
+
+const HOOK: &str = include_str!("../python/tljh_generation.py");
+
+/// Makes a generation from `bundle`. Reaches no index, and switches nothing.
+///
+/// # Errors
+/// See [`UserEnvError`]; the generation is then unfinished.
+pub fn build(
+    generations: &Generations,
+    runner: &dyn Runner,
+    bundle: &Bundle,
+) -> Result<Record, UserEnvError> {
+    check_space(generations.root(), bundle.installed_size()?)?;
+    let record = generations.begin(runner, None, BTreeSet::new())?;
+    let folder = generations.folder(record.number);
+    let cache = generations.ensure_cache(runner, BUNDLE_CACHE)?;
+    let uv = Uv::new(runner, bundle, cache);
+    let offline = |arguments: &[&str]| {
+        uv.invocation(arguments)
+            .env("UV_NO_CONFIG", "1")
+            .env("UV_OFFLINE", "1")
+    };
+    runner.run(
+        &offline(&[
+            "venv",
+            "--quiet",
+            "--allow-existing",
+            "--system-site-packages",
+            "--python",
+            "/usr/bin/python3",
+        ])
+        .arg(&folder),
+    )?;
+    name_the_link(&folder, generations.link())?;
+    // Before the first program is installed: programs name the interpreter as the hook tells it.
+    ensure_hooks(&folder)?;
+    runner.run(
+        &offline(&[
+            "pip",
+            "install",
+            "--quiet",
+            "--no-index",
+            "--require-hashes",
+            "--find-links",
+        ])
+        .arg(bundle.wheels())
+        .arg("--python")
+        .arg(folder.join("bin/python"))
+        .arg("--requirements")
+        .arg(bundle.requirements()),
+    )?;
+    // What uv leaves for itself; its lock is writable by everybody.
+    for leftover in [".lock", ".gitignore", "CACHEDIR.TAG"] {
+        files::ensure_absent(&folder.join(leftover))?;
+    }
+    ensure_lab_defaults(&folder)?;
+    let stamp = json!({"engine": record.engine, "python": python_version(&folder)?});
+    files::write_atomically(&folder.join(STAMP), format!("{stamp}\n").as_bytes(), 0o644)?;
+    generations.finish(record)
+}
+
+/// Refuses to begin what would not fit.
+///
+/// # Errors
+/// Fewer than `needed` bytes are free on the file system of `folder`.
+pub fn check_space(folder: &Path, needed: u64) -> Result<(), UserEnvError> {
+    let file_system =
+        nix::sys::statvfs::statvfs(folder).map_err(|errno| UserEnvError::FileSystem {
+            path: folder.to_path_buf(),
+            source: errno.into(),
+        })?;
+    let free = file_system.blocks_available() * file_system.fragment_size();
+    if free >= needed {
+        return Ok(());
+    }
+    Err(UserEnvError::NoSpace {
+        path: folder.to_path_buf(),
+        needed: needed.div_ceil(1_000_000),
+        free: free / 1_000_000,
+    })
+}
+
+/// Our lines that Python runs when it starts (site, "path configuration files").
+///
+/// `tljh-user-site.pth`: people may `pip install --user`, and see nothing of the distribution's own Python packages.
+/// Python ties the two together (`include-system-site-packages` of pyvenv.cfg); emptying `site.PREFIXES` while the
+/// environment's own folder is read leaves only the user's (`site.venv` in Lib/site.py).
+///
+/// `zz-tljh-generation.pth`: see `tljh_generation.py`; last, so that it sees what others added.
+///
+/// # Errors
+/// One cannot be written.
+pub fn ensure_hooks(environment: &Path) -> Result<(), UserEnvError> {
+    let site = site_packages(environment)?;
+    for (name, text) in [
+        ("tljh_generation.py", HOOK),
+        ("tljh-user-site.pth", "import site; site.PREFIXES.clear()\n"),
+        (
+            "zz-tljh-generation.pth",
+            "import tljh_generation; tljh_generation.pin()\n",
+        ),
+    ] {
+        let path = site.join(name);
+        if files::read_optional(&path)?.as_deref() != Some(text) {
+            files::write_atomically(&path, text.as_bytes(), 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+/// Scripts that activate the environment name its folder; people know it by the link.
+fn name_the_link(folder: &Path, link: &Path) -> Result<(), UserEnvError> {
+    let (own, known) = (folder.display().to_string(), link.display().to_string());
+    for path in files::list_folder(&folder.join("bin"))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("activate") {
+            let text = files::read(&path)?.replace(&own, &known);
+            files::write_atomically(&path, text.as_bytes(), 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+/// JupyterLab asks every person whether to fetch news from elsewhere; a class has no use for it.
+fn ensure_lab_defaults(environment: &Path) -> Result<(), UserEnvError> {
+    let folder: PathBuf = environment.join("share/jupyter/lab/settings");
+    fs::create_dir_all(&folder).map_err(|source| UserEnvError::FileSystem {
+        path: folder.clone(),
+        source,
+    })?;
+    let defaults = r#"{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}"#;
+    Ok(files::write_atomically(
+        &folder.join("overrides.json"),
+        format!("{defaults}\n").as_bytes(),
+        0o664,
+    )?)
+}

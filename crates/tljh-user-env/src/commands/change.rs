@@ -1,0 +1,54 @@
+//! `install`, `remove`, `upgrade` and `apply`.
+
+use serde_json::json;
+
+use super::{print_json, question};
+use crate::change::{Plan, Wish, Workshop};
+use crate::cli::Manner;
+use crate::error::UserEnvError;
+use crate::uv::Step;
+
+/// Plans, shows, asks and does.
+pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), UserEnvError> {
+    let plan = workshop.plan(wish)?;
+    if plan.steps.is_empty() {
+        log::info!("there is nothing to change");
+    } else {
+        show(&plan);
+    }
+    if plan.steps.is_empty() || manner.dry_run {
+        if manner.form.json {
+            print_json(&json!({"generation": null, "changes": plan.steps}))?;
+        }
+        return Ok(());
+    }
+    if !manner.yes {
+        question::agree("Go on?")?;
+    }
+    let outcome = workshop.apply(&plan)?;
+    log::info!(
+        "generation {} is active; servers and kernels that run keep the one that they started with\n\
+         (`sudo tljh-user-env rollback` goes back)",
+        outcome.record.number
+    );
+    if manner.form.json {
+        print_json(&json!({"generation": outcome.record.number, "changes": outcome.changes}))?;
+    }
+    Ok(())
+}
+
+fn show(plan: &Plan) {
+    log::info!("this changes the environment of everybody:");
+    for step in &plan.steps {
+        log::info!("  {}", line(step));
+    }
+}
+
+fn line(step: &Step) -> String {
+    let name = &step.name;
+    match (&step.before, &step.after) {
+        (Some(before), Some(after)) => format!("~ {name} {before} -> {after}"),
+        (None, Some(after)) => format!("+ {name} {after}"),
+        (before, None) => format!("- {name} {}", before.as_deref().unwrap_or_default()),
+    }
+}

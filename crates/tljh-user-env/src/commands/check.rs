@@ -1,0 +1,69 @@
+//! `check` and `repair`.
+
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::change::Workshop;
+use crate::error::UserEnvError;
+use crate::repair::Repair;
+use crate::verify::verify;
+
+/// Prints what is wrong with the active generation.
+pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), UserEnvError> {
+    let record = workshop.generations.active_record()?;
+    let health = workshop.examine(&record)?;
+    let mut problems = health.problems();
+    if deep && health.is_good() {
+        let folder = workshop.generations.folder(record.number);
+        problems.extend(
+            verify(&folder, &record.packages)
+                .err()
+                .map(|error| error.to_string()),
+        );
+    }
+    if as_json {
+        print_json(&json!({
+            "generation": record.number, "sound": problems.is_empty(), "problems": problems,
+            "conflicts": health.conflicts, "by_hand": health.by_hand,
+        }))?;
+    } else {
+        let mut text = String::new();
+        for problem in &problems {
+            text += &format!("error: {problem}\n");
+        }
+        for conflict in &health.conflicts {
+            text += &format!("warning: {conflict}\n");
+        }
+        for change in &health.by_hand {
+            text += &format!("changed by hand: {change}\n");
+        }
+        if problems.is_empty() {
+            text += &format!("generation {} is sound\n", record.number);
+        }
+        print(&text)?;
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(UserEnvError::Unhealthy)
+    }
+}
+
+/// Mends the active generation, and tells how.
+pub fn repair(workshop: &Workshop<'_>, fresh: bool, as_json: bool) -> Result<(), UserEnvError> {
+    let done = workshop.repair(fresh)?;
+    match done {
+        Repair::Nothing => log::info!("servers and kernels start; there is nothing to repair"),
+        Repair::Opened(count) => log::info!("{count} files and folders can be read again"),
+        Repair::Switched(number) => log::info!("generation {number} is active, and servers start"),
+    }
+    if as_json {
+        let (what, number) = match done {
+            Repair::Nothing => ("nothing", None),
+            Repair::Opened(_) => ("modes", None),
+            Repair::Switched(number) => ("switched", Some(number)),
+        };
+        print_json(&json!({"repair": what, "generation": number}))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,443 @@
+//! Generations of the user environment, and the link to the active one.
+//!
+//! `/opt/tljh/generations/N` is a whole environment, `N.json` beside it its record; `/opt/tljh/user` is a link to the
+//! active one. A record says `unfinished` before the first file of a generation is made and before the first is
+//! removed, so a generation is there whole or taken away by the next who comes. Whoever changes anything here holds
+//! the [`Turn`](crate::turn::Turn).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid};
+use tljh_machine::{Invocation, Paths, Runner, files, tree};
+
+use crate::build::MARKER;
+use crate::error::UserEnvError;
+use crate::manifest::read_manifest;
+use crate::record::{Record, State};
+
+/// Members change the environment without sudo.
+const ADMINS_GROUP: &str = "jupyterhub-admins";
+/// Beside the generations: what root alone may reach.
+const PRIVATE: &str = ".private";
+/// Settings, which editors and Jupyter's own commands write where they stand; so do installers with programs.
+const OWN: [&str; 4] = [
+    "bin",
+    "etc",
+    "share/jupyter/kernels",
+    "share/jupyter/lab/settings",
+];
+
+/// The generations of an installation.
+#[derive(Debug, Clone)]
+pub struct Generations {
+    folder: PathBuf,
+    link: PathBuf,
+}
+
+/// What stands at the environment's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Active {
+    /// Nothing, or an empty folder.
+    Absent,
+    /// A link to this generation, which may be missing.
+    Generation(u64),
+    /// A folder with something in it.
+    Folder,
+    /// Something that we never make.
+    Foreign,
+}
+
+impl Generations {
+    /// The generations below `paths`.
+    pub fn new(paths: &Paths) -> Self {
+        Self {
+            folder: paths.user_generations(),
+            link: paths.user_environment(),
+        }
+    }
+
+    /// The path by which everybody knows the environment.
+    pub fn link(&self) -> &Path {
+        &self.link
+    }
+
+    /// Where they are.
+    pub fn root(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of generation `number`.
+    pub fn folder(&self, number: u64) -> PathBuf {
+        self.folder.join(number.to_string())
+    }
+
+    /// What stands at the environment's path.
+    ///
+    /// # Errors
+    /// A folder there cannot be read.
+    pub fn active(&self) -> Result<Active, UserEnvError> {
+        let Ok(metadata) = fs::symlink_metadata(&self.link) else {
+            return Ok(Active::Absent);
+        };
+        if metadata.is_dir() {
+            let empty = files::list_folder(&self.link)?.is_empty();
+            return Ok(if empty {
+                Active::Absent
+            } else {
+                Active::Folder
+            });
+        }
+        let target = fs::read_link(&self.link).unwrap_or_default();
+        let number = target
+            .strip_prefix(self.relative())
+            .ok()
+            .and_then(|number| number.to_str()?.parse().ok());
+        Ok(number.map_or(Active::Foreign, Active::Generation))
+    }
+
+    /// The record of the active generation.
+    ///
+    /// # Errors
+    /// There is none that is complete.
+    pub fn active_record(&self) -> Result<Record, UserEnvError> {
+        let incomplete = || UserEnvError::Incomplete {
+            path: self.link.clone(),
+        };
+        match self.active()? {
+            Active::Generation(number) => self.ready(number)?.ok_or_else(incomplete),
+            _ => Err(incomplete()),
+        }
+    }
+
+    /// The record of `number`; none if there is no such generation, or if it is not ready.
+    ///
+    /// # Errors
+    /// The record is damaged or cannot be read.
+    pub fn ready(&self, number: u64) -> Result<Option<Record>, UserEnvError> {
+        let record = self.read(number)?;
+        Ok(record.filter(|record| record.state == State::Ready && self.folder(number).is_dir()))
+    }
+
+    /// As [`Generations::ready`], for a number that somebody asked for.
+    ///
+    /// # Errors
+    /// Also: there is no such generation.
+    pub fn wanted(&self, number: u64) -> Result<Record, UserEnvError> {
+        self.ready(number)?
+            .ok_or(UserEnvError::NoGeneration { number })
+    }
+
+    /// The records of all that are ready, oldest first.
+    ///
+    /// # Errors
+    /// A record is damaged or cannot be read.
+    pub fn all(&self) -> Result<Vec<Record>, UserEnvError> {
+        let mut records = Vec::new();
+        for number in self.numbers()? {
+            records.extend(self.ready(number)?);
+        }
+        Ok(records)
+    }
+
+    /// Begins the generation after the newest: its record, and its empty folder with the group's rights.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn begin(
+        &self,
+        runner: &dyn Runner,
+        parent: Option<u64>,
+        requested: BTreeSet<String>,
+    ) -> Result<Record, UserEnvError> {
+        let number = self.numbers()?.last().map_or(1, |last| last + 1);
+        let record = Record::begin(number, parent, requested);
+        self.write(&record)?;
+        self.ensure_shared_folder(runner, &self.folder(number))?;
+        Ok(record)
+    }
+
+    /// Fills the folder of `record` with what is in the environment `source`, sharing what can be shared.
+    ///
+    /// # Errors
+    /// A file cannot be copied.
+    pub fn fill(&self, record: &Record, source: &Path) -> Result<(), UserEnvError> {
+        let target = self.folder(record.number);
+        Ok(tree::clone_tree(source, &target, &may_share)?)
+    }
+
+    /// Declares a generation ready, with what is installed now, once all of it is on disk.
+    ///
+    /// # Errors
+    /// It cannot be read, or the disk does not take it.
+    pub fn finish(&self, mut record: Record) -> Result<Record, UserEnvError> {
+        let folder = self.folder(record.number);
+        record.packages = read_manifest(&folder)?;
+        record.python = python_version(&folder)?;
+        record.state = State::Ready;
+        let failed = |source| UserEnvError::FileSystem {
+            path: folder.clone(),
+            source,
+        };
+        let opened = fs::File::open(&folder).map_err(failed)?;
+        nix::unistd::syncfs(&opened).map_err(|errno| failed(errno.into()))?;
+        self.write(&record)?;
+        Ok(record)
+    }
+
+    /// Makes `number` the active one, by one rename.
+    ///
+    /// # Errors
+    /// Something that is not ours stands at the environment's path.
+    pub fn switch(&self, number: u64) -> Result<(), UserEnvError> {
+        if self.active()? == Active::Absent {
+            // An empty folder.
+            let _ = fs::remove_dir(&self.link);
+        }
+        let target = self.relative().join(number.to_string());
+        Ok(files::switch_link(&self.link, &target)?)
+    }
+
+    /// Takes a complete environment that stands as a folder at the environment's path in as a new generation, active
+    /// all the while. In a container's image, where folders cannot be moved, it is copied, and away for a moment.
+    ///
+    /// # Errors
+    /// It can be neither moved nor copied.
+    pub fn adopt(&self, runner: &dyn Runner) -> Result<Record, UserEnvError> {
+        let number = self.numbers()?.last().map_or(1, |last| last + 1);
+        let folder = self.folder(number);
+        let link = self.relative().join(number.to_string());
+        match files::move_behind_link(&self.link, &folder, &link) {
+            // The record comes second here: as long as there is no folder, it would have it removed.
+            Ok(()) => self.finish(Record::begin(number, None, BTreeSet::new())),
+            Err(error) if error.is_immovable() => self.adopt_copy(runner),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn adopt_copy(&self, runner: &dyn Runner) -> Result<Record, UserEnvError> {
+        let record = self.begin(runner, None, BTreeSet::new())?;
+        self.fill(&record, &self.link)?;
+        let record = self.finish(record)?;
+        // From here on what is left of the folder is no environment.
+        files::write_atomically(&self.link.join(MARKER), b"", 0o644)?;
+        files::ensure_tree_absent(&self.link)?;
+        self.switch(record.number)?;
+        Ok(record)
+    }
+
+    /// Removes a generation.
+    ///
+    /// # Errors
+    /// It cannot be removed; it is then unfinished.
+    pub fn remove(&self, number: u64) -> Result<(), UserEnvError> {
+        if let Some(mut record) = self.read(number).unwrap_or_default() {
+            record.state = State::Unfinished;
+            self.write(&record)?;
+        }
+        files::ensure_tree_absent(&self.folder(number))?;
+        files::ensure_tree_absent(&self.sealed(number))?;
+        Ok(files::ensure_absent(&self.record_path(number))?)
+    }
+
+    /// Removes what interrupted work left: unfinished generations and half-made copies. The active one stays, whatever
+    /// its record says.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn clean(&self) -> Result<(), UserEnvError> {
+        let active = self.active()?;
+        for number in self.numbers()? {
+            // A damaged record says nothing about its generation.
+            let unfinished = self.ready(number).is_ok_and(|record| record.is_none());
+            if unfinished && active != Active::Generation(number) {
+                log::info!("removing generation {number}, which was not finished");
+                self.remove(number)?;
+            }
+        }
+        Ok(files::ensure_tree_absent(&self.sealing())?)
+    }
+
+    /// Keeps a copy of a generation as it is now, out of everybody's reach, unless there is one: what people change by
+    /// hand in the active generation can be taken back.
+    ///
+    /// # Errors
+    /// It cannot be copied.
+    pub fn seal(&self, runner: &dyn Runner, number: u64) -> Result<(), UserEnvError> {
+        let sealed = self.sealed(number);
+        if sealed.is_dir() {
+            return Ok(());
+        }
+        let new = self.sealing();
+        files::ensure_tree_absent(&new)?;
+        self.ensure_private()?;
+        self.ensure_shared_folder(runner, &new)?;
+        tree::clone_tree(&self.folder(number), &new, &may_share)?;
+        files::ensure_folder(&self.private().join("sealed"), 0o700)?;
+        fs::rename(&new, &sealed).map_err(|source| UserEnvError::FileSystem {
+            path: sealed,
+            source,
+        })
+    }
+
+    /// The kept copy of a generation, which may be missing.
+    pub fn sealed(&self, number: u64) -> PathBuf {
+        self.private().join("sealed").join(number.to_string())
+    }
+
+    /// Drops the kept copies of all generations but `number`: nobody changes what is not active.
+    ///
+    /// # Errors
+    /// One cannot be removed.
+    pub fn drop_seals_but(&self, number: u64) -> Result<(), UserEnvError> {
+        let folder = self.private().join("sealed");
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        for path in files::list_folder(&folder)? {
+            if path != self.sealed(number) {
+                files::ensure_tree_absent(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where uv keeps what it fetched and unpacked; on the same file system, so that generations link to it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn ensure_cache(&self, runner: &dyn Runner, name: &str) -> Result<PathBuf, UserEnvError> {
+        self.ensure_private()?;
+        let cache = self.cache(name);
+        if !cache.is_dir() {
+            self.ensure_shared_folder(runner, &cache)?;
+        }
+        Ok(cache)
+    }
+
+    /// See [`Generations::ensure_cache`].
+    pub fn cache(&self, name: &str) -> PathBuf {
+        self.private().join(name)
+    }
+
+    /// The folder that holds them, and the lock in it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn ensure_root(&self) -> Result<PathBuf, UserEnvError> {
+        files::ensure_folder(&self.folder, 0o755)?;
+        Ok(self.folder.join(".lock"))
+    }
+
+    fn ensure_private(&self) -> Result<(), UserEnvError> {
+        Ok(files::ensure_folder(&self.private(), 0o700)?)
+    }
+
+    fn private(&self) -> PathBuf {
+        self.folder.join(PRIVATE)
+    }
+
+    fn sealing(&self) -> PathBuf {
+        self.private().join("sealing")
+    }
+
+    /// The folder of generations as the link names it, which is right below any root.
+    fn relative(&self) -> PathBuf {
+        PathBuf::from(self.folder.file_name().unwrap_or_default())
+    }
+
+    fn record_path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number}.json"))
+    }
+
+    fn read(&self, number: u64) -> Result<Option<Record>, UserEnvError> {
+        let path = self.record_path(number);
+        let Some(text) = files::read_optional(&path)? else {
+            return Ok(None);
+        };
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|source| UserEnvError::Stamp { path, source })
+    }
+
+    fn write(&self, record: &Record) -> Result<(), UserEnvError> {
+        let path = self.record_path(record.number);
+        let text = serde_json::to_string(record).map_err(|source| UserEnvError::Stamp {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(files::write_atomically(
+            &path,
+            format!("{text}\n").as_bytes(),
+            0o644,
+        )?)
+    }
+
+    /// Every number that a folder or a record has, smallest first.
+    fn numbers(&self) -> Result<Vec<u64>, UserEnvError> {
+        if !self.folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut numbers: Vec<u64> = files::list_folder(&self.folder)?
+            .iter()
+            .filter_map(|path| {
+                let name = path.file_name()?.to_str()?;
+                name.strip_suffix(".json").unwrap_or(name).parse().ok()
+            })
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(numbers)
+    }
+
+    /// Everything that is made below inherits the group (setgid) and the right of its members to write
+    /// (default ACL, whatever their umask).
+    fn ensure_shared_folder(&self, runner: &dyn Runner, folder: &Path) -> Result<(), UserEnvError> {
+        files::ensure_folder(folder, 0o755)?;
+        let Some(group) = users::get_group_by_name(ADMINS_GROUP) else {
+            return Ok(());
+        };
+        files::ensure_owner(folder, Uid::from_raw(0), Gid::from_raw(group.gid()))?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o2775)).map_err(|source| {
+            UserEnvError::FileSystem {
+                path: folder.to_path_buf(),
+                source,
+            }
+        })?;
+        runner.run(
+            &Invocation::new("setfacl")
+                .args([
+                    "--default",
+                    "--modify",
+                    "user::rwx,group::rwx,other::r-x",
+                    "--",
+                ])
+                .arg(folder),
+        )?;
+        Ok(())
+    }
+}
+
+/// Installers put other files in the place of a package's files. What is written where it stands is each generation's
+/// own: programs, settings, lists of paths.
+fn may_share(path: &Path) -> bool {
+    let is_path_list = path.extension().is_some_and(|extension| extension == "pth");
+    let is_at_top = path.components().count() == 1;
+    !is_path_list && !is_at_top && !OWN.iter().any(|own| path.starts_with(own))
+}
+
+/// The version of an environment's Python, as `pyvenv.cfg` tells it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn python_version(environment: &Path) -> Result<String, UserEnvError> {
+    let settings = files::read(&environment.join("pyvenv.cfg"))?;
+    let version = settings
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(key, _)| matches!(key.trim(), "version_info" | "version"))
+        .map(|(_, version)| version.trim().to_string());
+    Ok(version.unwrap_or_default())
+}

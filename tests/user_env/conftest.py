@@ -1,0 +1,138 @@
+"""The program under test, on an environment that it made from the project's own bundle.
+
+Root is needed, a network is not.
+TLJH_USER_ENV names the program, else the debug build is taken. The suite is the one whose Python this machine has.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.machines.places import PROJECT
+from tests.user_env.index import Index
+from tests.user_env.wheels import make_wheel
+
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"))
+PROGRAM = Path(os.environ.get("TLJH_USER_ENV", TARGET / "debug" / "tljh-user-env")).absolute()
+SUITE = {(3, 11): "bookworm", (3, 13): "trixie"}[sys.version_info[:2]]
+
+
+class Nowhere:
+    """No index: nothing listens there."""
+
+    url = "http://127.0.0.1:9/"
+
+
+class Installation:
+    """An installation below `root`, at a path that never changes: programs name their interpreter by it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.link = root / "opt/tljh/user"
+        self.generations = root / "opt/tljh/generations"
+        self.wheels = root / "wheels"
+        self.index = None
+
+    def command(self, *arguments):
+        return [PROGRAM, "--root", self.root, *map(str, arguments)]
+
+    def environment(self, **settings):
+        """No index but the tests' own."""
+        kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "UV_DEFAULT_INDEX": self.index.url,
+                "UV_HTTP_RETRIES": "0"}
+        return {**kept, **settings}
+
+    def run(self, *arguments, check=True, umask=None, **settings):
+        done = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, env=self.environment(**settings),
+            stdin=subprocess.DEVNULL, preexec_fn=umask and (lambda: os.umask(umask)),
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def json(self, *arguments, **options):
+        return json.loads(self.run(*arguments, "--json", **options).stdout)
+
+    def active(self):
+        """The number of the active generation."""
+        target = os.readlink(self.link)
+        assert target.startswith("generations/")
+        return int(target.removeprefix("generations/"))
+
+    def numbers(self):
+        """The numbers of all generations that have a folder or a record."""
+        names = {path.name.removesuffix(".json") for path in self.generations.iterdir()}
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def folder(self, number):
+        return self.generations / str(number)
+
+    def site(self, number=None):
+        base = self.link if number is None else self.folder(number)
+        return next((base / "lib").glob("python3.*")) / "site-packages"
+
+    def python(self, code, check=True, **options):
+        """What `code` prints in the active environment."""
+        done = subprocess.run(
+            [self.link / "bin/python", "-c", code], capture_output=True, text=True, cwd="/",
+            env={"PATH": "/usr/bin:/bin"}, **options,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(done.stderr)
+        return done.stdout.strip() if check else done
+
+    def pip(self, *arguments, umask=0o022):
+        """What administrators do by hand."""
+        subprocess.run(
+            [self.link / "bin/pip", "-q", *map(str, arguments)], check=True, cwd="/",
+            env={"PATH": "/usr/bin:/bin", "PIP_ROOT_USER_ACTION": "ignore", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+                 "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)},
+            preexec_fn=lambda: os.umask(umask),
+        )
+
+    def make_wheel(self, *arguments, **options):
+        return make_wheel(self.wheels, *arguments, **options)
+
+
+@pytest.fixture(scope="session")
+def workshop():
+    """A folder that everybody may enter, with a new installation kept aside."""
+    bundle = subprocess.run(
+        [PROJECT / "packaging/environments.sh", SUITE], check=True, capture_output=True, text=True,
+    ).stdout.strip()
+    folder = Path(tempfile.mkdtemp(prefix="tljh-user-env-"))
+    # In memory: tens of thousands of files for each test.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=4g", "user-env", folder], check=True)
+    made = Installation(folder / "root")
+    made.index = Nowhere
+    lib = made.root / "usr/lib"
+    lib.mkdir(parents=True)
+    (lib / "tljh-user-env").mkdir()
+    for name, target in {"uv": f"{bundle}/uv", "wheels": f"{bundle}/wheels",
+                         "requirements.txt": PROJECT / "packaging/user-env/requirements.txt"}.items():
+        (lib / "tljh-user-env" / name).symlink_to(target)
+    made.run("ensure")
+    made.run("compile")
+    made.root.rename(folder / "new")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+    folder.rmdir()
+
+
+@pytest.fixture
+def installation(workshop):
+    """A new installation with generation 1, the bundle's own, for one test."""
+    root = workshop / "root"
+    subprocess.run(["cp", "-al", workshop / "new", root], check=True)
+    made = Installation(root)
+    made.index = Index(made.wheels)
+    yield made
+    made.index.close()
+    shutil.rmtree(root)
