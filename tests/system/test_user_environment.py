@@ -7,7 +7,10 @@ import shutil
 import pytest
 
 from tests.machines.hub_client import HubClient
+from tests.machines.install import wait_for_login_page
 from tests.user_env.wheels import make_wheel
+
+ON_ANY_RELEASE = True
 
 PASSWORD = "a first password"
 INDEX = "/srv/index"
@@ -122,6 +125,15 @@ def test_an_environment_that_was_broken_by_hand_is_repaired(shared, student, des
     # What was installed by hand went with what was broken by hand.
     assert student.start_kernel().run("import lesson; print(lesson.VERSION)") == "1.0\n"
     assert_rights(shared)
+
+
+def test_a_compilation_that_a_reboot_interrupted_goes_on_with_the_hub(shared):
+    mark, bytecode = "/opt/tljh/generations/.unsettled", "/opt/tljh/user/lib/python3*/site-packages/jupyterlab/__pycache__"
+    shared.wait_for(f"test ! -e {mark} && test -d {bytecode}", 300)
+    # As it is found after a reboot in the midst of it.
+    shared.run(f"rm -r {bytecode} && touch {mark} && systemctl restart jupyterhub")
+    shared.wait_for(f"test ! -e {mark} && test -d {bytecode}", 300)
+    wait_for_login_page(shared)
 
 
 def test_purge_takes_the_generations_away(shared):

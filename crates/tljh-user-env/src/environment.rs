@@ -134,7 +134,9 @@ pub fn compile(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
         .deadline(COMPILE_DEADLINE);
     match runner.run(&compile) {
         // compileall's exit code for files with syntax errors, of which templates have some.
-        Ok(_) | Err(CommandError::Failed { code: Some(1), .. }) => Ok(()),
+        Ok(_) | Err(CommandError::Failed { code: Some(1), .. }) => {
+            Ok(files::ensure_absent(&generations.unsettled())?)
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -232,6 +234,6 @@ mod tests {
             .iter()
             .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
-        assert_eq!(left, [".lock", "1", "1.json"]);
+        assert_eq!(left, [".lock", ".unsettled", "1", "1.json"]);
     }
 }

@@ -20,6 +20,9 @@ use crate::record::{Record, State};
 
 /// Members change the environment without sudo.
 const ADMINS_GROUP: &str = "jupyterhub-admins";
+/// Stands beside the generations from a switch until the active one is compiled and copied: what a reboot interrupted
+/// goes on when the hub starts (tljh-user-env-compile.service).
+const UNSETTLED: &str = ".unsettled";
 /// Beside the generations: what root alone may reach.
 const PRIVATE: &str = ".private";
 /// Settings, which editors and Jupyter's own commands write where they stand; so do installers with programs.
@@ -196,8 +199,14 @@ impl Generations {
             // An empty folder.
             let _ = fs::remove_dir(&self.link);
         }
+        files::write_atomically(&self.unsettled(), b"", 0o644)?;
         let target = self.relative().join(number.to_string());
         Ok(files::switch_link(&self.link, &target)?)
+    }
+
+    /// The mark of an active generation that is not compiled and copied yet.
+    pub fn unsettled(&self) -> PathBuf {
+        self.folder.join(UNSETTLED)
     }
 
     /// Takes a complete environment that stands as a folder at the environment's path in as a new generation, active
@@ -209,6 +218,7 @@ impl Generations {
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
         let folder = self.folder(number);
         let link = self.relative().join(number.to_string());
+        files::write_atomically(&self.unsettled(), b"", 0o644)?;
         match files::move_behind_link(&self.link, &folder, &link) {
             // The record comes second here: as long as there is no folder, it would have it removed.
             Ok(()) => self.finish(Record::begin(number, None, BTreeSet::new())),
