@@ -65,10 +65,18 @@ class Browser:
         self.driver.save_screenshot(str(target))
         return target
 
+    def reload_if_interrupted(self):
+        """Press Reload where Chromium says that the network has changed: each machine that another test boots or ends
+        changes that of this host."""
+        told = self.driver.find_elements(By.CSS_SELECTOR, "#main-frame-error .error-code")
+        if told and told[0].text == "ERR_NETWORK_CHANGED":
+            self.driver.refresh()
+
     def find(self, css, text=None, deadline=30):
         """The first visible element for `css` (whose text contains `text`), waited for."""
 
         def look():
+            self.reload_if_interrupted()
             for element in self.driver.find_elements(By.CSS_SELECTOR, css):
                 if element.is_displayed() and (text is None or text in element.text):
                     return element

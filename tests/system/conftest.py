@@ -36,12 +36,15 @@ def repository():
     served.close()
 
 
+# pytest keeps a fixture from test to test for the very same object alone.
+RELEASES = suites()
+
+
 def releases_for(module):
     """The Debian releases that the tests of `module` run on."""
-    every = suites()
     if not getattr(module, "ON_ANY_RELEASE", False) or os.environ.get("EVERY") == "1":
-        return every
-    return [every[zlib.crc32(module.__name__.encode()) % len(every)]]
+        return RELEASES
+    return [RELEASES[zlib.crc32(module.__name__.encode()) % len(RELEASES)]]
 
 
 def pytest_generate_tests(metafunc):
@@ -49,6 +52,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("suite", releases_for(metafunc.module), indirect=True, scope="module")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Workers take the tests of one file and release together, which share a machine."""
     for item in items:
