@@ -142,8 +142,6 @@ impl Forward {
             return whole(answer, under_way);
         }
         let origin = Origin::new(&parts.headers, client, &self.trust);
-        // For the log.
-        parts.extensions.insert(origin.clone());
         if !(client.is_secure || origin.is_secure)
             && let Some(answer) = self.front.redirect(&parts)
         {
@@ -162,7 +160,7 @@ impl Forward {
                     if page == Page::HubStarting && patience.rest().await {
                         continue;
                     }
-                    return self.page(page, &parts, under_way).await;
+                    return self.page(page, &parts, origin.address, under_way).await;
                 }
             };
             let outgoing = Outgoing::new(&parts, length, &route, &origin);
@@ -211,7 +209,7 @@ impl Forward {
                     route.touch();
                 }
                 let status = head.status;
-                let subject = || Subject::new(&route, &parts, status);
+                let subject = || Subject::new(&route, &parts, status, origin.address);
                 let body = Answer::coming(body, backend, &self.pool, subject, counts, under_way);
                 Response::from_parts(head, body)
             }
@@ -223,9 +221,9 @@ impl Forward {
                     _ => Some(Page::ServerSilent),
                 };
                 let status = page.map_or(StatusCode::BAD_REQUEST, Page::status);
-                failure.log(&Subject::new(&route, &parts, status));
+                failure.log(&Subject::new(&route, &parts, status, origin.address));
                 match page {
-                    Some(page) => self.page(page, &parts, under_way).await,
+                    Some(page) => self.page(page, &parts, origin.address, under_way).await,
                     None => end_with(status, under_way),
                 }
             }

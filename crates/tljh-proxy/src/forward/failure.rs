@@ -9,7 +9,6 @@ use std::{fmt, io};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 
-use super::origin::Origin;
 use crate::fault::Fault;
 use crate::metrics;
 use crate::routes::Route;
@@ -38,21 +37,18 @@ pub struct Subject {
     method: Method,
     uri: Uri,
     status: StatusCode,
-    client: Option<IpAddr>,
+    client: IpAddr,
 }
 
 impl Subject {
-    /// A request that went to `route`, and whose client is told `status`.
-    pub fn new(route: &Arc<Route>, request: &Parts, status: StatusCode) -> Self {
+    /// A request that came from `client` and went to `route`, and that is answered with `status`.
+    pub fn new(route: &Arc<Route>, request: &Parts, status: StatusCode, client: IpAddr) -> Self {
         Self {
             route: route.clone(),
             method: request.method.clone(),
             uri: request.uri.clone(),
             status,
-            client: request
-                .extensions
-                .get()
-                .map(|origin: &Origin| origin.address),
+            client,
         }
     }
 }
@@ -61,9 +57,8 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Never the query: it may hold a token.
         // Bytes beyond ASCII may hold what a terminal obeys.
-        write!(f, "{} {}", self.method, self.uri.path().escape_debug())?;
-        self.client
-            .map_or(Ok(()), |client| write!(f, " from {client}"))
+        let path = self.uri.path().escape_debug();
+        write!(f, "{} {path} from {}", self.method, self.client)
     }
 }
 

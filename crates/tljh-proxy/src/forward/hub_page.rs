@@ -1,5 +1,6 @@
 //! The hub's pages about what went wrong, as configurable-http-proxy's `--error-target` shows them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,11 +30,12 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 const PATH: &AsciiSet = &QUERY.remove(b'/').remove(b'@').remove(b'+').remove(b':');
 
 impl Forward {
-    /// The page as the answer to a request: from the hub where it has one, else ours.
+    /// The page as the answer to a request of `client`: from the hub where it has one, else ours.
     pub(super) async fn page(
         &self,
         page: Page,
         request: &Parts,
+        client: IpAddr,
         under_way: UnderWay,
     ) -> Response<Answer> {
         // What has no use for a page, and what the hub cannot answer for.
@@ -42,7 +44,7 @@ impl Forward {
             || request.headers.contains_key(header::UPGRADE);
         if !is_ours && let Some((route, (answer, backend))) = self.hub_page(page, request).await {
             let (mut head, body) = answer.into_parts();
-            let subject = || Subject::new(&route, request, page.status());
+            let subject = || Subject::new(&route, request, page.status(), client);
             let body = Answer::coming(body, backend, &self.pool, subject, false, under_way);
             let mut answer = Response::new(body);
             *answer.status_mut() = page.status();
