@@ -96,19 +96,14 @@ async fn serve_all(
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(|source| Error::Signals { source })?;
     let listen = |socket: TcpListener| {
-        // Whoever opened it may have left it to wait, which would be for ever.
-        let ready = socket.set_nonblocking(true);
-        let listening = ready.and_then(|()| tokio::net::TcpListener::from_std(socket));
-        listening.map_err(|source| Error::Runtime { source })
+        tokio::net::TcpListener::from_std(socket).map_err(|source| Error::Runtime { source })
     };
     let (http, api) = (listen(sockets.http)?, listen(sockets.api)?);
     let secure = sockets.https.map(listen).transpose()?;
-    let listen_file = |socket: UnixListener| {
-        let ready = socket.set_nonblocking(true);
-        let listening = ready.and_then(|()| tokio::net::UnixListener::from_std(socket));
-        listening.map_err(|source| Error::Runtime { source })
-    };
-    let file = sockets.file.map(listen_file).transpose()?;
+    let file = sockets.file.map(tokio::net::UnixListener::from_std);
+    let file = file
+        .transpose()
+        .map_err(|source| Error::Runtime { source })?;
     let address_of = |socket: &tokio::net::TcpListener| {
         let address = socket.local_addr();
         address.map_or("?".into(), |address| address.to_string())

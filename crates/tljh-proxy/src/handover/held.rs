@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::ioctl_fionbio;
 use serde::{Deserialize, Serialize};
 use socket2::SockRef;
 
@@ -113,7 +114,10 @@ impl Held {
         if !bound_of(descriptor.as_fd()).is_some_and(|bound| fits(&bound)) {
             return Ok(None);
         }
-        descriptor.try_clone().map(Some)
+        let listener = descriptor.try_clone()?;
+        // Whoever opened it may have left it to wait, which would be for ever.
+        ioctl_fionbio(&listener, true)?;
+        Ok(Some(listener))
     }
 
     /// The addresses that are listened on.
