@@ -1,5 +1,6 @@
 //! The files of an own certificate that root alone can read: systemd watches them, and has the proxy take up what is new.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -67,7 +68,11 @@ fn escape(file: &Path) -> String {
     file.display().to_string().replace('%', "%%")
 }
 
-fn run<S: AsRef<std::ffi::OsStr>>(program: &str, arguments: &[S]) -> io::Result<String> {
+/// What a program of the system prints.
+///
+/// # Errors
+/// It cannot be started, or ends with another code than 0; what it says on standard error is in the error.
+pub fn run<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> io::Result<String> {
     let done = Command::new(program).args(arguments).output()?;
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());

@@ -1,7 +1,5 @@
 //! `tljh-proxy reload-certificate`
 
-use std::io;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -9,6 +7,7 @@ use crate::cli::SettingsFiles;
 use crate::error::Error;
 use crate::https::read_own;
 use crate::settings::{OwnCertificate, Settings, compose};
+use crate::watched::run as run_program;
 
 /// How long certificate and key may take until they belong together: they are two files, written one after the other.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +22,11 @@ pub fn run(files: &SettingsFiles) -> Result<(), Error> {
         if before.as_ref() == Some(&now) {
             break;
         }
-        reload().map_err(|source| Error::Reload { source })?;
+        run_program(
+            "systemctl",
+            &["try-reload-or-restart", "tljh-proxy.service"],
+        )
+        .map_err(|source| Error::Reload { source })?;
         before = Some(now);
     }
     Ok(())
@@ -44,16 +47,5 @@ fn await_usable(files: &SettingsFiles) -> Result<Option<OwnCertificate>, Error> 
             }
             Err(_) => sleep(LOOK),
         }
-    }
-}
-
-fn reload() -> io::Result<()> {
-    let status = Command::new("systemctl")
-        .args(["try-reload-or-restart", "tljh-proxy.service"])
-        .status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("`systemctl` ended with {status}")))
     }
 }
