@@ -134,19 +134,6 @@ const VERSIONS: &[&[u8]] = &[
 
 const GAPS: &[&[u8]] = &[b"  ", b"\t", b"", b"\x0b", b" \t", b"\xa0", b"\r"];
 
-const LINE_ENDS: &[&[u8]] = &[
-    b"\n",
-    b"\r",
-    b"\r\r\n",
-    b"\n\r",
-    b" \r\n",
-    b"\t\r\n",
-    b"",
-    b"\0\r\n",
-    b"\x0b\r\n",
-    b"\r\n \r\n",
-];
-
 const BEFORE: &[&[u8]] = &[
     b"\r\n",
     b"\n",

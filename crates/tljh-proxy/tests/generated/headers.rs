@@ -255,24 +255,22 @@ fn hosts(choices: &mut Choices<'_>) -> Vec<Vec<u8>> {
 
 fn framing_headers(choices: &mut Choices<'_>, framing: Framing, length: usize) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
-    let is_odd = framing == Framing::Odd;
+    let if_odd = |choices: &mut Choices<'_>, usual: &'static [u8], times, others| {
+        if framing == Framing::Odd {
+            choices.mostly(usual, times, others)
+        } else {
+            usual
+        }
+    };
     let lengths = match framing {
         Framing::Length => 1,
         Framing::Odd => choices.below(3),
         _ => 0,
     };
     for _ in 0..lengths {
-        let name = if is_odd {
-            choices.mostly(b"Content-Length".as_slice(), 4, LENGTH_NAMES)
-        } else {
-            b"Content-Length"
-        };
+        let name = if_odd(choices, b"Content-Length", 4, LENGTH_NAMES);
         let length = choices.mostly(length, ODD, &[length + 1, length.saturating_sub(1), 0, 3]);
-        let value = if is_odd {
-            choices.mostly(b"#".as_slice(), 2, LENGTHS)
-        } else {
-            b"#"
-        };
+        let value = if_odd(choices, b"#", 2, LENGTHS);
         lines.push(header(name, &numbered(value, &length.to_string())));
     }
     let codings = match framing {
@@ -281,16 +279,8 @@ fn framing_headers(choices: &mut Choices<'_>, framing: Framing, length: usize) -
         _ => 0,
     };
     for _ in 0..codings {
-        let name = if is_odd {
-            choices.mostly(b"Transfer-Encoding".as_slice(), 4, CODING_NAMES)
-        } else {
-            b"Transfer-Encoding"
-        };
-        let value = if is_odd {
-            choices.mostly(b"chunked".as_slice(), 2, CODINGS)
-        } else {
-            b"chunked"
-        };
+        let name = if_odd(choices, b"Transfer-Encoding", 4, CODING_NAMES);
+        let value = if_odd(choices, b"chunked", 2, CODINGS);
         let place = choices.below(lines.len() + 1);
         lines.insert(place, header(name, value));
     }
