@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ..figures import at_least, load, print_rows
+from ..figures import load, print_rows
 from . import sides
 from .sides import CHP, NGINX, OURS
 
@@ -27,11 +27,7 @@ def measure(binary, _):
         (name, f"{row['rate']:.0f}", f"{row['processor']:.2f}") for name, row in rows.items()
     ])
     print(f"\nMedians of {ROUNDS}, by curl, {load()}")
-    for name, least in ((NGINX, 0.9), (CHP, None)):
-        if name in rows:
-            ours, peer = rows[OURS]["rate"], rows[name]["rate"]
-            figures.append(at_least("proxy, download of 1 GB", ours, peer, "MB/s", name, least, digits=0))
-    return figures
+    return figures + sides.beside_peers("proxy, download of 1 GB", rows, "MB/s", {NGINX: 0.9, CHP: None})
 
 
 def fetch(side):

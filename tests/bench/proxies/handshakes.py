@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..figures import at_least, load, print_rows
+from ..figures import load, print_rows
 from . import sides
 from .sides import NGINX, OURS
 from .small_requests import BACKEND
@@ -35,8 +35,7 @@ def measure(binary, seconds):
         (name, f"{row['rate']:.0f}", f"{row['processor']:.0f}") for name, row in rows.items()
     ])
     print(f"\n{CLIENTS} clients, {ROUNDS} rounds of {seconds} s, {load()}")
-    ours, nginx = rows[OURS]["rate"], rows[NGINX]["rate"]
-    return [*figures, at_least("proxy, TLS handshakes a second", ours, nginx, "/s", NGINX, 0.9, digits=0)]
+    return figures + sides.beside_peers("proxy, TLS handshakes a second", rows, "/s", {NGINX: 0.9})
 
 
 def connect(side, seconds):

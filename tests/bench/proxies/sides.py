@@ -15,7 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from .. import peers
-from ..figures import missing
+from ..figures import at_least, missing
 from ..peers import TOKEN, free_port, running, wait_for_port
 
 ROUNDS = 5
@@ -143,6 +143,15 @@ def in_turns(sides, once, rounds=ROUNDS):
             if turn:
                 measured[name].append(row)
     return {name: {key: median(row[key] for row in rows) for key in rows[0]} for name, rows in measured.items()}
+
+
+def beside_peers(name, rows, unit, least):
+    """Figures of our rate in `rows` beside that of each peer that could be had, and is to be at least `least` times."""
+    ours = rows[OURS]["rate"]
+    return [
+        at_least(name, ours, rows[peer]["rate"], unit, peer, ratio, digits=0)
+        for peer, ratio in least.items() if peer in rows
+    ]
 
 
 def family(pid):

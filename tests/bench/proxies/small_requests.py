@@ -7,7 +7,7 @@ backend and load together; processor time for each request does not.
 import re
 import subprocess
 
-from ..figures import against_peer, at_least, load, print_rows
+from ..figures import against_peer, load, print_rows
 from . import sides
 from .sides import CHP, NGINX, OURS, ROUNDS
 
@@ -32,10 +32,7 @@ def measure(binary, seconds):
         for name, row in rows.items()
     ])
     print(f"\n{CONNECTIONS} connections, {ROUNDS} rounds of {seconds} s, {load()}")
-    for name, least in ((NGINX, 1.0), (CHP, 3.5)):
-        if name in rows:
-            rate = rows[name]["rate"]
-            figures.append(at_least("proxy, small requests a second", ours["rate"], rate, "/s", name, least, digits=0))
+    figures += sides.beside_peers("proxy, small requests a second", rows, "/s", {NGINX: 1.0, CHP: 3.5})
     figures.append(against_peer("proxy, 99th percentile of those", ours["p99"], nginx["p99"], "ms", NGINX, 1.2, digits=2))
     for name in (NGINX, CHP):
         if name in rows:

@@ -7,7 +7,7 @@ import os
 import subprocess
 from contextlib import contextmanager
 
-from ..figures import at_least, load, print_rows
+from ..figures import load, print_rows
 from ..peers import PROJECT, running
 from . import sides
 from .sides import CHP, NGINX, OURS, ROUNDS
@@ -26,11 +26,7 @@ def measure(binary, seconds):
         (name, f"{row['rate']:.0f}", f"{row['p99']:.2f}", f"{row['processor']:.1f}") for name, row in rows.items()
     ])
     print(f"\n{CONNECTIONS} connections, {ROUNDS} rounds of {seconds} s, {load()}")
-    for name, least in ((NGINX, 1.0), (CHP, None)):
-        if name in rows:
-            ours, peer = rows[OURS]["rate"], rows[name]["rate"]
-            figures.append(at_least("proxy, WebSocket round trips a second", ours, peer, "/s", name, least, digits=0))
-    return figures
+    return figures + sides.beside_peers("proxy, WebSocket round trips a second", rows, "/s", {NGINX: 1.0, CHP: None})
 
 
 def load_once(program, side, seconds):
