@@ -9,8 +9,9 @@ use tljh_machine::{Runner, files};
 
 use crate::bundle::Bundle;
 use crate::error::UserEnvError;
-use crate::generations::{Generations, python_version};
+use crate::generations::Generations;
 use crate::manifest::site_packages;
+use crate::python::python_version;
 use crate::record::Record;
 use crate::uv::Uv;
 

@@ -14,10 +14,11 @@ use serde::Serialize;
 use tljh_machine::{Paths, SystemRunner};
 
 use crate::bundle::Bundle;
-use crate::change::{Wish, Workshop};
+use crate::change::Wish;
 use crate::cli::{Cli, Command};
 use crate::environment;
 use crate::error::UserEnvError;
+use crate::workshop::Workshop;
 
 /// Does what the command line asks.
 pub fn run(cli: Cli) -> Result<(), UserEnvError> {

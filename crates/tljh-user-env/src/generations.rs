@@ -5,34 +5,27 @@
 //! removed, so a generation is there whole or taken away by the next who comes. Whoever changes anything here holds
 //! the [`Turn`](crate::turn::Turn).
 
+mod sealed;
+mod shared;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Gid, Uid};
-use tljh_machine::{Invocation, Paths, Runner, files, tree};
+use tljh_machine::{Paths, Runner, files, tree};
 
 use crate::build::MARKER;
 use crate::error::UserEnvError;
 use crate::manifest::read_manifest;
+use crate::python::python_version;
 use crate::record::{Record, State};
+use shared::{ensure_shared_folder, may_share};
 
-/// Members change the environment without sudo.
-const ADMINS_GROUP: &str = "jupyterhub-admins";
 /// Stands beside the generations from a switch until the active one is compiled and copied: what a reboot interrupted
 /// goes on when the hub starts (tljh-user-env-compile.service).
 const UNSETTLED: &str = ".unsettled";
 /// Beside the generations: what root alone may reach.
 const PRIVATE: &str = ".private";
-/// Settings, which editors and Jupyter's own commands write where they stand; so do installers with programs.
-const OWN: [&str; 4] = [
-    "bin",
-    "etc",
-    "share/jupyter/kernels",
-    "share/jupyter/lab/settings",
-];
-
 /// The generations of an installation.
 #[derive(Debug, Clone)]
 pub struct Generations {
@@ -158,7 +151,7 @@ impl Generations {
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
         let record = Record::begin(number, parent, requested);
         self.write(&record)?;
-        self.ensure_shared_folder(runner, &self.folder(number))?;
+        ensure_shared_folder(runner, &self.folder(number))?;
         Ok(record)
     }
 
@@ -270,50 +263,6 @@ impl Generations {
         Ok(files::ensure_tree_absent(&self.sealing())?)
     }
 
-    /// Keeps a copy of a generation as it is now, out of everybody's reach, unless there is one: what people change by
-    /// hand in the active generation can be taken back.
-    ///
-    /// # Errors
-    /// It cannot be copied.
-    pub fn seal(&self, runner: &dyn Runner, number: u64) -> Result<(), UserEnvError> {
-        let sealed = self.sealed(number);
-        if sealed.is_dir() {
-            return Ok(());
-        }
-        let new = self.sealing();
-        files::ensure_tree_absent(&new)?;
-        self.ensure_private()?;
-        self.ensure_shared_folder(runner, &new)?;
-        tree::clone_tree(&self.folder(number), &new, &may_share)?;
-        files::ensure_folder(&self.private().join("sealed"), 0o700)?;
-        fs::rename(&new, &sealed).map_err(|source| UserEnvError::FileSystem {
-            path: sealed,
-            source,
-        })
-    }
-
-    /// The kept copy of a generation, which may be missing.
-    pub fn sealed(&self, number: u64) -> PathBuf {
-        self.private().join("sealed").join(number.to_string())
-    }
-
-    /// Drops the kept copies of all generations but `number`: nobody changes what is not active.
-    ///
-    /// # Errors
-    /// One cannot be removed.
-    pub fn drop_seals_but(&self, number: u64) -> Result<(), UserEnvError> {
-        let folder = self.private().join("sealed");
-        if !folder.is_dir() {
-            return Ok(());
-        }
-        for path in files::list_folder(&folder)? {
-            if path != self.sealed(number) {
-                files::ensure_tree_absent(&path)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Where uv keeps what it fetched and unpacked; on the same file system, so that generations link to it.
     ///
     /// # Errors
@@ -322,7 +271,7 @@ impl Generations {
         self.ensure_private()?;
         let cache = self.cache(name);
         if !cache.is_dir() {
-            self.ensure_shared_folder(runner, &cache)?;
+            ensure_shared_folder(runner, &cache)?;
         }
         Ok(cache)
     }
@@ -347,10 +296,6 @@ impl Generations {
 
     fn private(&self) -> PathBuf {
         self.folder.join(PRIVATE)
-    }
-
-    fn sealing(&self) -> PathBuf {
-        self.private().join("sealing")
     }
 
     /// The folder of generations as the link names it, which is right below any root.
@@ -401,53 +346,4 @@ impl Generations {
         numbers.dedup();
         Ok(numbers)
     }
-
-    /// Everything that is made below inherits the group (setgid) and the right of its members to write
-    /// (default ACL, whatever their umask).
-    fn ensure_shared_folder(&self, runner: &dyn Runner, folder: &Path) -> Result<(), UserEnvError> {
-        files::ensure_folder(folder, 0o755)?;
-        let Some(group) = users::get_group_by_name(ADMINS_GROUP) else {
-            return Ok(());
-        };
-        files::ensure_owner(folder, Uid::from_raw(0), Gid::from_raw(group.gid()))?;
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o2775)).map_err(|source| {
-            UserEnvError::FileSystem {
-                path: folder.to_path_buf(),
-                source,
-            }
-        })?;
-        runner.run(
-            &Invocation::new("setfacl")
-                .args([
-                    "--default",
-                    "--modify",
-                    "user::rwx,group::rwx,other::r-x",
-                    "--",
-                ])
-                .arg(folder),
-        )?;
-        Ok(())
-    }
-}
-
-/// Installers put other files in the place of a package's files. What is written where it stands is each generation's
-/// own: programs, settings, lists of paths.
-fn may_share(path: &Path) -> bool {
-    let is_path_list = path.extension().is_some_and(|extension| extension == "pth");
-    let is_at_top = path.components().count() == 1;
-    !is_path_list && !is_at_top && !OWN.iter().any(|own| path.starts_with(own))
-}
-
-/// The version of an environment's Python, as `pyvenv.cfg` tells it.
-///
-/// # Errors
-/// It cannot be read.
-pub fn python_version(environment: &Path) -> Result<String, UserEnvError> {
-    let settings = files::read(&environment.join("pyvenv.cfg"))?;
-    let version = settings
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .find(|(key, _)| matches!(key.trim(), "version_info" | "version"))
-        .map(|(_, version)| version.trim().to_string());
-    Ok(version.unwrap_or_default())
 }

@@ -11,12 +11,14 @@ mod generations;
 mod health;
 mod in_use;
 mod manifest;
+mod python;
 mod record;
 mod repair;
 mod requirement;
 mod turn;
 mod uv;
 mod verify;
+mod workshop;
 
 use std::process::ExitCode;
 

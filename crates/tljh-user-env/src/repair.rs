@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use crate::build;
-use crate::change::Workshop;
 use crate::error::UserEnvError;
 use crate::health::{Health, examine, open_up};
 use crate::manifest::{differences, read_manifest};
 use crate::record::Record;
 use crate::verify::verify;
+use crate::workshop::Workshop;
 
 /// What a repair came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

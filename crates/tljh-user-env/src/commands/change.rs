@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::{print_json, question};
-use crate::change::{Plan, Wish, Workshop};
+use crate::change::{Plan, Wish};
 use crate::cli::Manner;
 use crate::error::UserEnvError;
 use crate::uv::Step;
+use crate::workshop::Workshop;
 
 /// Plans, shows, asks and does.
 pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), UserEnvError> {

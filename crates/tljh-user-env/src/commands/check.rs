@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{print, print_json};
-use crate::change::Workshop;
 use crate::error::UserEnvError;
 use crate::repair::Repair;
 use crate::verify::verify;
+use crate::workshop::Workshop;
 
 /// Prints what is wrong with the active generation.
 pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), UserEnvError> {

@@ -7,13 +7,14 @@ use serde_json::json;
 use tljh_machine::files;
 
 use super::{print, print_json};
-use crate::change::{CACHE, Workshop};
+
 use crate::error::UserEnvError;
 use crate::generations::Active;
 use crate::in_use::generations_in_use;
 use crate::manifest::{Difference, differences, read_manifest};
 use crate::record::Record;
 use crate::verify::verify;
+use crate::workshop::{CACHE, Workshop};
 
 /// Prints a line for each generation, newest first.
 pub fn history(workshop: &Workshop<'_>, as_json: bool) -> Result<(), UserEnvError> {

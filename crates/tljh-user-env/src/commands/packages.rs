@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::{print, print_json};
-use crate::change::Workshop;
 use crate::error::UserEnvError;
 use crate::manifest::{differences, read_manifest};
+use crate::workshop::Workshop;
 
 /// Prints the packages of the active generation as they are on disk.
 pub fn list(workshop: &Workshop<'_>, as_json: bool) -> Result<(), UserEnvError> {

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{print, print_json};
-use crate::change::Workshop;
 use crate::environment::{State, state};
 use crate::error::UserEnvError;
+use crate::workshop::Workshop;
 
 /// Prints what stands at the environment's path.
 pub fn run(workshop: &Workshop<'_>, as_json: bool) -> Result<(), UserEnvError> {
