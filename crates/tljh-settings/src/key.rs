@@ -136,6 +136,7 @@ pub const KEYS: &[Key] = &[
     key("traefik_api.username", Kind::Text, Fallback::Text("api_admin"), "api_admin", "User of upstream's proxy API"),
     key("traefik_api.password", Kind::Text, Fallback::Null, "secret", "Password of upstream's proxy API"),
     key("user_environment.default_app", Kind::Choice(APPS), Fallback::Text("jupyterlab"), "classic", "What opens after login: JupyterLab or the classic notebook"),
+    key("user_environment.channels", Kind::Channels, Fallback::List, "conda-forge", "Where conda packages come from, the first first: names or URLs, mirrors and `file://` too; conda-forge if there is none"),
     key("services.cull.enabled", Kind::Switch, Fallback::Switch(true), "false", "Stop servers that nobody uses"),
     key("services.cull.timeout", Kind::Integer(1, LONGEST_SECONDS), Fallback::Integer(600), "3600", "Seconds without activity after which a server is stopped"),
     key("services.cull.every", Kind::Integer(1, LONGEST_SECONDS), Fallback::Integer(60), "600", "Seconds between two looks for idle servers"),

@@ -42,6 +42,8 @@ pub enum Kind {
     Group,
     /// List of IP addresses and networks.
     Networks,
+    /// List of conda channels.
+    Channels,
     /// E-mail address, or empty for none.
     Email,
     /// URL with https, or empty for none.
@@ -119,6 +121,7 @@ impl Kind {
             Self::Socket => "absolute path, or empty for none".to_string(),
             Self::Group => "Unix group".to_string(),
             Self::Networks => "list of IP addresses and networks".to_string(),
+            Self::Channels => "list of conda channels".to_string(),
             Self::Email => "e-mail address".to_string(),
             Self::Url => "https URL".to_string(),
             Self::Domains => "list of host names".to_string(),
@@ -133,7 +136,10 @@ impl Kind {
 
     /// Whether a value of this kind is a list.
     pub fn is_list(self) -> bool {
-        matches!(self, Self::Names | Self::Domains | Self::Networks)
+        matches!(
+            self,
+            Self::Names | Self::Domains | Self::Networks | Self::Channels
+        )
     }
 
     /// Checks a value from a file and brings it into the one form that [`crate::Settings`] holds.
@@ -145,6 +151,7 @@ impl Kind {
             Self::Names => read_list(value, read_name),
             Self::Domains => read_list(value, read_domain),
             Self::Networks => read_list(value, read_network),
+            Self::Channels => read_list(value, read_channel),
             Self::Groups => read_groups(value),
             _ => self.read_scalar(value).map_err(|flaw| vec![flaw]),
         }
@@ -231,9 +238,12 @@ impl Kind {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 words.join(" or ")
             }
-            Self::Domains | Self::Names | Self::Networks | Self::Groups | Self::Json => {
-                self.describe()
-            }
+            Self::Domains
+            | Self::Names
+            | Self::Networks
+            | Self::Channels
+            | Self::Groups
+            | Self::Json => self.describe(),
         }
     }
 
@@ -250,7 +260,9 @@ impl Kind {
             Self::Cores if word.starts_with('.') => guess_word(&format!("0{word}"))
                 .as_f64()
                 .map_or(guess, Value::from),
-            Self::Names | Self::Domains | Self::Networks | Self::Groups if !guess.is_null() => {
+            Self::Names | Self::Domains | Self::Networks | Self::Channels | Self::Groups
+                if !guess.is_null() =>
+            {
                 word.into()
             }
             Self::Text
@@ -349,6 +361,33 @@ fn read_network(value: &Value) -> Result<Value, Flaw> {
         }
         _ => Err(Flaw::of(value, wanted)),
     }
+}
+
+fn read_channel(value: &Value) -> Result<Value, Flaw> {
+    let wanted = "a channel such as `conda-forge`, or its URL without a password";
+    match value {
+        Value::String(text) if is_channel(text) => Ok(value.clone()),
+        _ => Err(Flaw::of(value, wanted)),
+    }
+}
+
+fn is_channel(text: &str) -> bool {
+    let address = ["https://", "http://", "file:///"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    if let Some(rest) = address {
+        // Who may read the configuration is not who may know a password.
+        return !rest.is_empty()
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'@');
+    }
+    text.split('/').all(|part| {
+        part.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    })
 }
 
 fn read_groups(value: &Value) -> Reading {

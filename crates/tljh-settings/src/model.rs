@@ -137,6 +137,8 @@ pub struct LetsEncrypt {
 pub struct UserEnvironment {
     /// What opens after login.
     pub default_app: DefaultApp,
+    /// Conda channels, names or URLs, the first first; none stands for conda-forge.
+    pub channels: Vec<String>,
 }
 
 /// Values of `user_environment.default_app`.

@@ -181,6 +181,13 @@ fn of_kind(kind: Kind) -> Map<String, Value> {
                 "pattern": format!("^({IPV4}(/(3[0-2]|[12]?[0-9]))?|{IPV6}(/(12[0-8]|(1[01]|[1-9])?[0-9]))?)$"),
             },
         }),
+        Kind::Channels => json!({
+            "type": ["array", "null"],
+            "items": {
+                "type": "string",
+                "pattern": "^((https?://|file:///)[!-?A-~]+|[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*)$",
+            },
+        }),
         Kind::Url => json!({"type": ["string", "null"], "pattern": "^(https://[!-~]+)?$"}),
         Kind::Email => {
             json!({"type": ["string", "null"], "pattern": format!("^([!-?A-~]+@{not_an_address}{host}|)$")})
