@@ -8,6 +8,7 @@ use serde_json::json;
 use tljh_machine::{Runner, files};
 
 use crate::bundle::Bundle;
+use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::Generations;
 use crate::manifest::site_packages;
@@ -34,7 +35,7 @@ pub fn build(
     bundle: &Bundle,
 ) -> Result<Record, UserEnvError> {
     check_space(generations.root(), bundle.installed_size()?)?;
-    let record = generations.begin(runner, None, BTreeSet::new())?;
+    let record = generations.begin(runner, Engine::Venv, None, BTreeSet::new())?;
     let folder = generations.folder(record.number);
     let cache = generations.ensure_cache(runner, BUNDLE_CACHE)?;
     let uv = Uv::new(runner, bundle, cache);

@@ -90,6 +90,7 @@ impl Workshop<'_> {
         check_space(self.generations.root(), ROOM)?;
         let record = self.generations.begin(
             self.runner,
+            plan.base.parent.engine,
             Some(plan.base.parent.number),
             plan.requested.clone(),
         )?;

@@ -8,6 +8,7 @@ use tljh_machine::{CommandError, Invocation, Paths, Runner, files};
 
 use crate::build::{self, BUNDLE_CACHE, MARKER, STAMP};
 use crate::bundle::Bundle;
+use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::{Active, Generations};
 use crate::manifest::{differences, read_manifest};
@@ -93,7 +94,12 @@ fn ensure_active(
             let folder = generations.folder(number);
             if folder.join(STAMP).exists() {
                 // Taken in by a run that was interrupted.
-                return generations.finish(Record::begin(number, None, BTreeSet::new()));
+                return generations.finish(Record::begin(
+                    number,
+                    Engine::Venv,
+                    None,
+                    BTreeSet::new(),
+                ));
             }
         }
         Active::Folder if link.join(MARKER).exists() => {
@@ -223,7 +229,7 @@ mod tests {
         let bundle = Bundle::installed(&paths);
         make_environment(generations.link(), STAMP);
         ensure(&paths, &Recorder::default(), &bundle).unwrap();
-        let begun = generations.begin(&Recorder::default(), Some(1), BTreeSet::new());
+        let begun = generations.begin(&Recorder::default(), Engine::Venv, Some(1), BTreeSet::new());
         make_environment(&generations.folder(begun.unwrap().number), "file");
         fs::create_dir(generations.folder(7)).unwrap();
         fs::remove_file(generations.link()).unwrap();

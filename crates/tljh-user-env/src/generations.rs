@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use tljh_machine::{Paths, Runner, files, tree};
 
 use crate::build::MARKER;
+use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::manifest::read_manifest;
 use crate::python::python_version;
@@ -145,11 +146,12 @@ impl Generations {
     pub fn begin(
         &self,
         runner: &dyn Runner,
+        engine: Engine,
         parent: Option<u64>,
         requested: BTreeSet<String>,
     ) -> Result<Record, UserEnvError> {
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
-        let record = Record::begin(number, parent, requested);
+        let record = Record::begin(number, engine, parent, requested);
         self.write(&record)?;
         ensure_shared_folder(runner, &self.folder(number))?;
         Ok(record)
@@ -214,14 +216,14 @@ impl Generations {
         files::write_atomically(&self.unsettled(), b"", 0o644)?;
         match files::move_behind_link(&self.link, &folder, &link) {
             // The record comes second here: as long as there is no folder, it would have it removed.
-            Ok(()) => self.finish(Record::begin(number, None, BTreeSet::new())),
+            Ok(()) => self.finish(Record::begin(number, Engine::Venv, None, BTreeSet::new())),
             Err(error) if error.is_immovable() => self.adopt_copy(runner),
             Err(error) => Err(error.into()),
         }
     }
 
     fn adopt_copy(&self, runner: &dyn Runner) -> Result<Record, UserEnvError> {
-        let record = self.begin(runner, None, BTreeSet::new())?;
+        let record = self.begin(runner, Engine::Venv, None, BTreeSet::new())?;
         self.fill(&record, &self.link)?;
         let record = self.finish(record)?;
         // From here on what is left of the folder is no environment.

@@ -5,6 +5,7 @@ mod bundle;
 mod change;
 mod cli;
 mod commands;
+mod engine;
 mod environment;
 mod error;
 mod generations;

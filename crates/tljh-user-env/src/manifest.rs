@@ -1,6 +1,9 @@
 //! What is installed, read from the metadata on disk (PEP 376, PEP 610): no Python is needed, so that it can be told
 //! for an environment whose Python no longer starts.
 
+pub mod conda;
+
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,11 +16,11 @@ use crate::error::UserEnvError;
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
-    /// Its name as normalised by PEP 503, such as `scikit-learn`.
+    /// Its name: of a Python package as normalised by PEP 503, such as `scikit-learn`; of conda's as its channel spells it.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Where it came from, if not from an index.
+    /// Where it came from, if not from an index; conda's channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// SHA-256 of the archive that was installed where it is known, else of the list of installed files.
@@ -25,6 +28,21 @@ pub struct Package {
     /// Whether somebody asked pip for it by name, rather than for what needs it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_pip: bool,
+    /// Which of its builds, if conda installed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+}
+
+impl Package {
+    /// Whether this is the package that people call `name`, however they spell it.
+    pub fn is(&self, name: &str) -> bool {
+        normalize(&self.name) == normalize(name)
+    }
+
+    /// Whether conda installed it.
+    pub fn is_condas(&self) -> bool {
+        self.build.is_some()
+    }
 }
 
 /// A package that differs between two manifests.
@@ -71,13 +89,14 @@ pub fn normalize(name: &str) -> String {
     normal
 }
 
-/// The `site-packages` of an environment: the one of `lib/python3.*`.
+/// The `site-packages` of an environment: the one of `lib/python3.*`. conda's Pythons have a link `python3.1` beside it.
 ///
 /// # Errors
 /// There is none, or the environment cannot be read.
 pub fn site_packages(environment: &Path) -> Result<PathBuf, UserEnvError> {
     files::list_folder(&environment.join("lib"))?
         .into_iter()
+        .filter(|folder| !folder.is_symlink())
         .map(|folder| folder.join("site-packages"))
         .find(|site| site.is_dir())
         .ok_or_else(|| UserEnvError::NoPackages {
@@ -104,9 +123,20 @@ pub fn metadata_folders(environment: &Path) -> Result<Vec<PathBuf>, UserEnvError
 /// # Errors
 /// The environment cannot be read.
 pub fn read_manifest(environment: &Path) -> Result<Vec<Package>, UserEnvError> {
+    let condas = conda::installed(environment)?;
+    let theirs: HashSet<&str> = condas
+        .iter()
+        .flat_map(conda::Installed::metadata_folders)
+        .collect();
+    let is_theirs = |folder: &PathBuf| {
+        let name = folder.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| theirs.contains(name))
+    };
     let mut packages: Vec<Package> = metadata_folders(environment)?
         .iter()
+        .filter(|folder| !is_theirs(folder))
         .filter_map(|folder| read_package(folder))
+        .chain(condas.iter().map(conda::Installed::package))
         .collect();
     packages.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(packages)
@@ -132,6 +162,7 @@ fn read_package(folder: &Path) -> Option<Package> {
         by_pip: folder.join("REQUESTED").exists()
             && std::fs::read_to_string(folder.join("INSTALLER"))
                 .is_ok_and(|name| name.trim() == "pip"),
+        build: None,
     })
 }
 
@@ -188,6 +219,7 @@ mod tests {
             source: None,
             hash: hash.into(),
             by_pip: false,
+            build: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Engine;
 use crate::manifest::Package;
 
 /// How far a generation is.
@@ -30,8 +31,8 @@ pub struct Record {
     pub command: String,
     /// Who gave the command.
     pub by: String,
-    /// What made it; `venv`.
-    pub engine: String,
+    /// What made it, and changes it.
+    pub engine: Engine,
     /// Version of its Python, such as `3.11.2`.
     pub python: String,
     /// The generation that it was made from; none for one that was made from the bundle.
@@ -44,14 +45,19 @@ pub struct Record {
 
 impl Record {
     /// A generation that is begun now.
-    pub fn begin(number: u64, parent: Option<u64>, requested: BTreeSet<String>) -> Self {
+    pub fn begin(
+        number: u64,
+        engine: Engine,
+        parent: Option<u64>,
+        requested: BTreeSet<String>,
+    ) -> Self {
         Self {
             number,
             state: State::Unfinished,
             made: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             command: command_line(),
             by: who(),
-            engine: "venv".into(),
+            engine,
             python: String::new(),
             parent,
             requested,

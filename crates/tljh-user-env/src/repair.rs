@@ -109,9 +109,12 @@ impl Workshop<'_> {
             return None;
         }
         log::info!("going back to generation {} as it was made", active.number);
-        let begun =
-            self.generations
-                .begin(self.runner, Some(active.number), active.requested.clone());
+        let begun = self.generations.begin(
+            self.runner,
+            active.engine,
+            Some(active.number),
+            active.requested.clone(),
+        );
         let made = begun.and_then(|record| self.make(&record, &sealed, |_| Ok(())));
         match made {
             Ok(record) => Some(record.number),

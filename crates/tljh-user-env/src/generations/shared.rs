@@ -11,9 +11,11 @@ use crate::error::UserEnvError;
 
 /// Members change the environment without sudo.
 const ADMINS_GROUP: &str = "jupyterhub-admins";
-/// Settings, which editors and Jupyter's own commands write where they stand; so do installers with programs.
-const OWN: [&str; 4] = [
+/// Settings, which editors and Jupyter's own commands write where they stand; so do installers with programs, and conda
+/// with its history.
+const OWN: [&str; 5] = [
     "bin",
+    "conda-meta",
     "etc",
     "share/jupyter/kernels",
     "share/jupyter/lab/settings",

@@ -1,0 +1,219 @@
+//! Changes of a conda environment, by `tljh-conda`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Base, Wish};
+use crate::conda::{Conda, Question, Solution};
+use crate::error::UserEnvError;
+use crate::front;
+use crate::manifest::{self, Package, read_manifest};
+use crate::python::python_version;
+use crate::requirement::Requirement;
+use crate::uv::Step;
+use crate::verify::SERVER;
+use crate::workshop::Workshop;
+
+/// What the environment is to hold.
+pub struct Work {
+    /// conda's records.
+    packages: Vec<Value>,
+    /// Packages of pip's that conda's take the place of.
+    replaced: Vec<String>,
+}
+
+/// Has `conda` find out what `wish` means for `base`.
+///
+/// # Errors
+/// It cannot be had.
+pub fn plan(
+    conda: &Conda<'_>,
+    wish: &Wish,
+    base: &Base,
+) -> Result<(Vec<Step>, Work), UserEnvError> {
+    let mut question = Question {
+        prefix: Some(base.environment.clone()),
+        ..Question::default()
+    };
+    let mut python_moves = false;
+    match wish {
+        Wish::Install(wanted) => {
+            python_moves = wanted.iter().any(|one| one.name() == "python");
+            question.install = wanted.iter().map(Requirement::as_spec).collect();
+        }
+        Wish::Remove(unwanted) => question.remove = condas_names(unwanted, &base.packages)?,
+        Wish::Upgrade(wanted) if wanted.is_empty() => {
+            question.update = asked_for(base);
+            if question.update.is_empty() {
+                return Ok((Vec::new(), Work::nothing()));
+            }
+        }
+        Wish::Upgrade(wanted) => question.update = condas_names(wanted, &base.packages)?,
+        // Files are uv's or the front's.
+        Wish::Apply(_) => return Ok((Vec::new(), Work::nothing())),
+    }
+    question.keep = asked_for(base)
+        .into_iter()
+        .filter(|name| !question.remove.contains(name))
+        .collect();
+    question.constrain = constraints(&base.packages, python_moves);
+    let solution = conda.solve(&question)?;
+    if let Some(name) = lost(&solution, base) {
+        return Err(UserEnvError::Needed { name });
+    }
+    let mut steps = solution.steps.clone();
+    let replaced = replaced(&solution, base);
+    for name in &replaced {
+        let gone = base.packages.iter().find(|package| package.is(name));
+        if let Some(step) = steps.iter_mut().find(|step| manifest::normalize(&step.name) == *name) {
+            step.before = gone.map(|package| package.version.clone());
+        }
+    }
+    let packages = solution.packages;
+    Ok((steps, Work { packages, replaced }))
+}
+
+/// Does in the clone `new` of `source` what was planned.
+///
+/// # Errors
+/// A package cannot be fetched or written.
+pub fn change(
+    workshop: &Workshop<'_>,
+    work: &Work,
+    source: &Path,
+    new: &Path,
+) -> Result<(), UserEnvError> {
+    if !work.replaced.is_empty() {
+        let uv = workshop.uv()?;
+        uv.pip(new, Path::new("/"), &["uninstall", "--quiet"], &work.replaced)?;
+    }
+    front::ensure_absent(new)?;
+    let conda = workshop.conda(&[])?;
+    conda.link(new, workshop.generations.link(), &work.packages)?;
+    front::ensure(new)?;
+    if minor(&python_version(source)?) != minor(&python_version(new)?) {
+        // They stand in the folder of the Python before.
+        let pips = read_manifest(source)?;
+        workshop.ensure_pips(new, &pips)?;
+    }
+    Ok(())
+}
+
+impl Work {
+    fn nothing() -> Self {
+        Self {
+            packages: Vec::new(),
+            replaced: Vec::new(),
+        }
+    }
+}
+
+/// `3.12` of `3.12.4`.
+pub fn minor(version: &str) -> &str {
+    let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
+    &version[..end]
+}
+
+/// What moves only if somebody asks for it by name: Python, of which all else depends, and what has to match the hub.
+fn constraints(installed: &[Package], python_moves: bool) -> Vec<String> {
+    let of = |name: &str| installed.iter().find(|package| package.is_condas() && package.is(name));
+    let mut constraints = Vec::new();
+    if let Some(python) = of("python").filter(|_| !python_moves) {
+        constraints.push(format!("python {}.*", minor(&python.version)));
+    }
+    if let Some(hub) = of("jupyterhub") {
+        constraints.push(format!("jupyterhub =={}", hub.version));
+    }
+    constraints
+}
+
+/// Of conda's, those that administrators asked for by name.
+fn asked_for(base: &Base) -> Vec<String> {
+    let requested = &base.parent.requested;
+    base.packages
+        .iter()
+        .filter(|package| package.is_condas())
+        .filter(|package| requested.contains(&manifest::normalize(&package.name)))
+        .map(|package| package.name.clone())
+        .collect()
+}
+
+/// As their channel spells them.
+fn condas_names(wanted: &[Requirement], installed: &[Package]) -> Result<Vec<String>, UserEnvError> {
+    wanted
+        .iter()
+        .map(|one| {
+            let name = one.name();
+            let found = installed.iter().find(|package| package.is(name));
+            match found {
+                Some(package) if package.is_condas() => Ok(package.name.clone()),
+                Some(_) => Err(UserEnvError::FromPip { name: name.into() }),
+                None => Err(UserEnvError::NotInstalled { name: name.into() }),
+            }
+        })
+        .collect()
+}
+
+/// A part of everybody's server that would be gone.
+fn lost(solution: &Solution, base: &Base) -> Option<String> {
+    SERVER
+        .into_iter()
+        .chain(["python"])
+        .find(|name| {
+            let is_condas = base.packages.iter().any(|package| package.is_condas() && package.is(name));
+            is_condas && solution.names().all(|left| manifest::normalize(left) != **name)
+        })
+        .map(str::to_string)
+}
+
+/// Packages of pip's that conda's of the same name come in the place of.
+fn replaced(solution: &Solution, base: &Base) -> Vec<String> {
+    base.packages
+        .iter()
+        .filter(|package| !package.is_condas())
+        .filter(|package| solution.names().any(|name| package.is(name)))
+        .map(|package| package.name.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, version: &str, build: Option<&str>) -> Package {
+        Package {
+            name: name.into(),
+            version: version.into(),
+            source: None,
+            hash: String::new(),
+            by_pip: false,
+            build: build.map(str::to_string),
+        }
+    }
+
+    #[test]
+    fn python_stays_unless_it_is_named_and_jupyterhub_stays_always() {
+        let installed = [
+            package("jupyterhub", "6.1.1", Some("0")),
+            package("python", "3.12.4", Some("0")),
+        ];
+        let hub = "jupyterhub ==6.1.1".to_string();
+        assert_eq!(
+            constraints(&installed, false),
+            ["python 3.12.*".to_string(), hub.clone()]
+        );
+        assert_eq!(constraints(&installed, true), [hub]);
+        let by_pip = [package("jupyterhub", "6.1.1", None)];
+        assert!(constraints(&by_pip, false).is_empty());
+    }
+
+    #[test]
+    fn what_pip_installed_is_not_condas_to_remove() {
+        let installed = [package("mine", "1", None), package("some_thing", "1", Some("0"))];
+        let asked = |name: &str| condas_names(&[name.parse().unwrap()], &installed);
+        assert_eq!(asked("some-thing").unwrap(), ["some_thing"]);
+        assert!(matches!(asked("mine"), Err(UserEnvError::FromPip { .. })));
+        assert!(matches!(asked("none"), Err(UserEnvError::NotInstalled { .. })));
+    }
+}
