@@ -24,3 +24,17 @@ def pin():
     found = (own + path[len(link):] if path.startswith(link + os.sep) else path for path in sys.path)
     sys.path[:] = dict.fromkeys(found)
     sys.prefix = sys.exec_prefix = own
+    activate(own)
+
+
+def activate(own):
+    """Have this process, and what it starts, find what packages of conda's look for in environment variables."""
+    path = os.path.join(own, ".tljh-activation.json")
+    if not os.path.exists(path):
+        return
+    import json  # Takes a while, and virtual environments need it not.
+
+    with open(path) as file:
+        variables = json.load(file)
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)

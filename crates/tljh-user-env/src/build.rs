@@ -36,6 +36,20 @@ pub fn build(
 ) -> Result<Record, UserEnvError> {
     check_space(generations.root(), bundle.installed_size()?)?;
     let record = generations.begin(runner, Engine::Venv, None, BTreeSet::new())?;
+    fill(generations, runner, bundle, &record)?;
+    generations.finish(record)
+}
+
+/// Fills the empty folder of `record` with what `bundle` has.
+///
+/// # Errors
+/// See [`UserEnvError`].
+pub fn fill(
+    generations: &Generations,
+    runner: &dyn Runner,
+    bundle: &Bundle,
+    record: &Record,
+) -> Result<(), UserEnvError> {
     let folder = generations.folder(record.number);
     let cache = generations.ensure_cache(runner, BUNDLE_CACHE)?;
     let uv = Uv::new(runner, bundle, cache);
@@ -79,8 +93,11 @@ pub fn build(
     }
     ensure_lab_defaults(&folder)?;
     let stamp = json!({"engine": record.engine, "python": python_version(&folder)?});
-    files::write_atomically(&folder.join(STAMP), format!("{stamp}\n").as_bytes(), 0o644)?;
-    generations.finish(record)
+    Ok(files::write_atomically(
+        &folder.join(STAMP),
+        format!("{stamp}\n").as_bytes(),
+        0o644,
+    )?)
 }
 
 /// Refuses to begin what would not fit.
@@ -106,7 +123,7 @@ pub fn check_space(folder: &Path, needed: u64) -> Result<(), UserEnvError> {
 
 /// Our lines that Python runs when it starts (site, "path configuration files").
 ///
-/// `tljh-user-site.pth`: people may `pip install --user`, and see nothing of the distribution's own Python packages.
+/// `tljh-user-site.pth`, in virtual environments: people may `pip install --user`, and see nothing of the distribution's own Python packages.
 /// Python ties the two together (`include-system-site-packages` of pyvenv.cfg); emptying `site.PREFIXES` while the
 /// environment's own folder is read leaves only the user's (`site.venv` in Lib/site.py).
 ///
@@ -116,9 +133,13 @@ pub fn check_space(folder: &Path, needed: u64) -> Result<(), UserEnvError> {
 /// One cannot be written.
 pub fn ensure_hooks(environment: &Path) -> Result<(), UserEnvError> {
     let site = site_packages(environment)?;
+    let user_site = match Engine::of(environment) {
+        Engine::Venv => "import site; site.PREFIXES.clear()\n",
+        Engine::Conda => "",
+    };
     for (name, text) in [
         ("tljh_generation.py", HOOK),
-        ("tljh-user-site.pth", "import site; site.PREFIXES.clear()\n"),
+        ("tljh-user-site.pth", user_site),
         (
             "zz-tljh-generation.pth",
             "import tljh_generation; tljh_generation.pin()\n",
@@ -146,7 +167,10 @@ fn name_the_link(folder: &Path, link: &Path) -> Result<(), UserEnvError> {
 }
 
 /// JupyterLab asks every person whether to fetch news from elsewhere; a class has no use for it.
-fn ensure_lab_defaults(environment: &Path) -> Result<(), UserEnvError> {
+///
+/// # Errors
+/// It cannot be written.
+pub fn ensure_lab_defaults(environment: &Path) -> Result<(), UserEnvError> {
     let folder: PathBuf = environment.join("share/jupyter/lab/settings");
     fs::create_dir_all(&folder).map_err(|source| UserEnvError::FileSystem {
         path: folder.clone(),

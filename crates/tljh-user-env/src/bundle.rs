@@ -25,6 +25,11 @@ impl Bundle {
         self.folder.join("uv")
     }
 
+    /// The conda engine.
+    pub fn conda(&self) -> PathBuf {
+        self.folder.join("tljh-conda")
+    }
+
     /// The lock.
     pub fn requirements(&self) -> PathBuf {
         self.folder.join("requirements.txt")

@@ -1,6 +1,8 @@
 //! A change of the environment: planned, made in a clone, tried out, and switched to.
 
-mod constraints;
+mod conda;
+pub mod constraints;
+mod file;
 mod venv;
 
 use std::collections::BTreeSet;
@@ -9,13 +11,15 @@ use std::path::PathBuf;
 use tljh_machine::files;
 
 use crate::build::check_space;
+use crate::engine::Engine;
 use crate::error::UserEnvError;
-use crate::manifest::{Difference, Package, differences, read_manifest};
+use crate::manifest::{Difference, Package, differences, normalize, read_manifest};
 use crate::record::Record;
 use crate::requirement::Requirement;
 use crate::turn::Turn;
-use crate::uv::Step;
 use crate::workshop::Workshop;
+
+pub use conda::{minor, refuse_lost_server};
 
 /// Room for a clone's folders and a few packages; what a package takes is not known before.
 const ROOM: u64 = 300_000_000;
@@ -25,21 +29,35 @@ const ROOM: u64 = 300_000_000;
 pub enum Wish {
     /// These, and what they need.
     Install(Vec<Requirement>),
+    /// These from pip's index, also where the engine is conda.
+    Pip(Vec<Requirement>),
     /// These away.
     Remove(Vec<Requirement>),
     /// Newer versions of these, or of all that were asked for by name.
     Upgrade(Vec<Requirement>),
-    /// What a file of requirements says.
+    /// What these specifications of conda's name.
+    Specs(Vec<String>),
+    /// What a file says: pip's requirements, conda's environment.yml or list of archives.
     Apply(PathBuf),
+}
+
+/// What an engine is told.
+enum Work {
+    Uv(venv::Work),
+    Conda(conda::Work),
 }
 
 /// A plan for the active generation. The turn is ours until it is dropped.
 pub struct Plan {
     /// What is going to happen, by the reckoning of the engine.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Difference>,
     base: Base,
-    work: venv::Work,
+    works: Vec<Work>,
     requested: BTreeSet<String>,
+    /// Bytes that have to be free.
+    room: u64,
+    // Kept until uv has read them again.
+    files: Vec<tempfile::NamedTempFile>,
     _turn: Turn,
 }
 
@@ -72,14 +90,84 @@ impl Workshop<'_> {
             environment,
             parent,
         };
-        let (steps, work) = venv::plan(self, wish, &base)?;
-        Ok(Plan {
-            steps,
-            work,
-            requested: requested(wish, &base.parent.requested)?,
+        let mut plan = Plan {
+            steps: Vec::new(),
+            works: Vec::new(),
+            requested: base.parent.requested.clone(),
+            room: ROOM,
+            files: Vec::new(),
             base,
             _turn: turn,
-        })
+        };
+        match plan.base.parent.engine {
+            Engine::Venv => self.plan_with_uv(&mut plan, wish)?,
+            Engine::Conda => self.plan_with_conda(&mut plan, wish)?,
+        }
+        Ok(plan)
+    }
+
+    fn plan_with_uv(&self, plan: &mut Plan, wish: &Wish) -> Result<(), UserEnvError> {
+        if let Wish::Apply(file) = wish {
+            file::refuse_condas(file)?;
+        }
+        let (steps, work) = venv::plan(self, wish, &plan.base)?;
+        plan.requested = requested(wish, &plan.requested)?;
+        plan.steps.extend(steps);
+        plan.works.push(Work::Uv(work));
+        Ok(())
+    }
+
+    /// What conda installed, conda changes; the rest is pip's.
+    fn plan_with_conda(&self, plan: &mut Plan, wish: &Wish) -> Result<(), UserEnvError> {
+        let by_conda = |one: &Requirement| {
+            let mut packages = plan.base.packages.iter();
+            !packages.any(|package| !package.is_condas() && package.is(one.name()))
+        };
+        match wish {
+            Wish::Pip(_) => return self.plan_with_uv(plan, wish),
+            Wish::Install(_) => return self.plan_condas(plan, wish, &[]),
+            Wish::Apply(path) => {
+                let content = match file::read(path)? {
+                    Some(content) => content,
+                    None => return self.plan_with_uv(plan, wish),
+                };
+                self.plan_condas(plan, &Wish::Specs(content.specs), &content.channels)?;
+                if let Some(requirements) = &content.pip {
+                    self.plan_with_uv(plan, &Wish::Apply(requirements.path().into()))?;
+                }
+                plan.files.extend(content.pip);
+            }
+            Wish::Remove(named) | Wish::Upgrade(named) => {
+                let again = |named| match wish {
+                    Wish::Remove(_) => Wish::Remove(named),
+                    _ => Wish::Upgrade(named),
+                };
+                let (condas, pips): (Vec<_>, Vec<_>) = named.iter().cloned().partition(by_conda);
+                if !condas.is_empty() || named.is_empty() {
+                    self.plan_condas(plan, &again(condas), &[])?;
+                }
+                if !pips.is_empty() || named.is_empty() {
+                    self.plan_with_uv(plan, &again(pips))?;
+                }
+            }
+            Wish::Specs(_) => return self.plan_condas(plan, wish, &[]),
+        }
+        Ok(())
+    }
+
+    fn plan_condas(
+        &self,
+        plan: &mut Plan,
+        wish: &Wish,
+        channels: &[String],
+    ) -> Result<(), UserEnvError> {
+        let conda = self.conda(channels)?;
+        let (steps, work) = conda::plan(&conda, wish, &plan.base)?;
+        plan.room += work.room;
+        plan.requested = requested(wish, &plan.requested)?;
+        plan.steps.extend(steps);
+        plan.works.push(Work::Conda(work));
+        Ok(())
     }
 
     /// Makes a new generation by `plan`, tries it out and makes it the active one.
@@ -87,7 +175,7 @@ impl Workshop<'_> {
     /// # Errors
     /// Any step failed; the new generation is gone and the active one as it was.
     pub fn apply(&self, plan: &Plan) -> Result<Outcome, UserEnvError> {
-        check_space(self.generations.root(), ROOM)?;
+        check_space(self.generations.root(), plan.room)?;
         let record = self.generations.begin(
             self.runner,
             plan.base.parent.engine,
@@ -97,7 +185,10 @@ impl Workshop<'_> {
         let source = &plan.base.environment;
         let made = self.make(&record, source, |new| {
             log::info!("changing generation {} ...", record.number);
-            venv::change(self, &plan.work, source, new)
+            plan.works.iter().try_for_each(|work| match work {
+                Work::Uv(work) => venv::change(self, work, source, new),
+                Work::Conda(work) => conda::change(self, work, source, new),
+            })
         })?;
         Ok(Outcome {
             changes: differences(&plan.base.packages, &made.packages),
@@ -110,7 +201,12 @@ impl Workshop<'_> {
 fn requested(wish: &Wish, before: &BTreeSet<String>) -> Result<BTreeSet<String>, UserEnvError> {
     let mut requested = before.clone();
     match wish {
-        Wish::Install(wanted) => requested.extend(wanted.iter().map(|one| one.name().to_string())),
+        Wish::Install(wanted) | Wish::Pip(wanted) => {
+            requested.extend(wanted.iter().map(|one| one.name().to_string()));
+        }
+        Wish::Specs(specs) => {
+            requested.extend(specs.iter().map(|spec| normalize(conda::name_of(spec))));
+        }
         Wish::Remove(unwanted) => {
             requested.retain(|name| unwanted.iter().all(|one| one.name() != name))
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use tljh_terminal::Verbosity;
 
+use crate::engine::Engine;
 use crate::requirement::Requirement;
 
 /// Change and look after the user environment of The Littlest JupyterHub
@@ -55,6 +56,8 @@ Example:
         #[arg(required = true, value_name = "REQUIREMENT")]
         requirements: Vec<Requirement>,
         #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
         manner: Manner,
     },
     /// Remove packages; what only they needed stays
@@ -81,9 +84,11 @@ Example:
         #[command(flatten)]
         manner: Manner,
     },
-    /// Install what a file of requirements says
+    /// Install what a file says
     #[command(after_long_help = "\
-The file is pip's requirements.txt: versions, hashes, indexes, wheels by path or address.
+The file is pip's requirements.txt: versions, hashes, indexes, wheels by path or address. In a
+conda environment also conda's environment.yml, or a list of archives as `conda list --explicit`
+and `tljh-user-env export --lock` print it.
 
 Example:
   sudo tljh-user-env apply -f requirements.txt")]
@@ -94,11 +99,41 @@ Example:
         #[command(flatten)]
         manner: Manner,
     },
-    /// Print what is installed as a requirements.txt for `apply`
+    /// Print what is installed as a file for `apply`: requirements.txt, or environment.yml of a conda environment
     #[command(after_long_help = "\
-Example:
-  tljh-user-env export > requirements.txt")]
-    Export,
+Examples:
+  tljh-user-env export > requirements.txt
+  tljh-user-env export --lock > lock.txt")]
+    Export {
+        /// With the hash of each archive, so that `apply` installs these very files or none
+        #[arg(long)]
+        lock: bool,
+    },
+    /// Have the same packages on the other engine, as a new generation
+    #[command(after_long_help = "\
+A virtual environment (venv) has the system's Python and packages of pip's index. A conda
+environment has a Python of its own and whatever the channels offer: R, GDAL, CUDA libraries.
+The channels are those of the configuration (`sudo tljh-config add-item
+user_environment.channels URL`), else conda-forge. What no channel has comes from pip's index.
+
+Examples:
+  sudo tljh-user-env switch conda
+  sudo tljh-user-env switch conda --python 3.12")]
+    Switch {
+        /// The engine
+        engine: Engine,
+        /// Another Python, for conda
+        #[arg(long, value_name = "VERSION", value_parser = python)]
+        python: Option<String>,
+        #[command(flatten)]
+        manner: Manner,
+    },
+    /// What people are used to type of conda, in a conda environment that has none of its own
+    #[command(hide = true)]
+    Conda {
+        #[command(subcommand)]
+        command: CondaCommand,
+    },
     /// List the packages, and what was changed by hand
     List {
         #[command(flatten)]
@@ -200,6 +235,108 @@ Example:
     },
 }
 
+/// Where packages come from.
+#[derive(Debug, Clone, Args)]
+pub struct Source {
+    /// From pip's index, also into a conda environment
+    #[arg(long, conflicts_with = "channels")]
+    pub pip: bool,
+    /// From this conda channel first, a name or a URL
+    #[arg(short, long = "channel", value_name = "CHANNEL")]
+    pub channels: Vec<String>,
+}
+
+/// What of conda's is understood, in its words.
+#[derive(Debug, Subcommand)]
+pub enum CondaCommand {
+    /// Install packages
+    Install {
+        /// Packages
+        #[arg(required = true)]
+        packages: Vec<Requirement>,
+        #[command(flatten)]
+        options: CondaOptions,
+    },
+    /// Remove packages
+    #[command(visible_alias = "uninstall")]
+    Remove {
+        /// Packages
+        #[arg(required = true, value_parser = name)]
+        packages: Vec<Requirement>,
+        #[command(flatten)]
+        options: CondaOptions,
+    },
+    /// Upgrade packages
+    #[command(visible_alias = "upgrade")]
+    Update {
+        /// Packages
+        #[arg(required_unless_present = "all", value_parser = name)]
+        packages: Vec<Requirement>,
+        /// All that were installed by name
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        options: CondaOptions,
+    },
+    /// List packages
+    List {
+        /// With the addresses and hashes of archives
+        #[arg(long)]
+        explicit: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Search for packages
+    Search {
+        /// A name
+        pattern: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Environments
+    Env {
+        #[command(subcommand)]
+        command: CondaEnvCommand,
+    },
+}
+
+/// `conda env`.
+#[derive(Debug, Subcommand)]
+pub enum CondaEnvCommand {
+    /// Print an environment.yml
+    Export,
+    /// Install what an environment.yml says
+    Update {
+        /// The file
+        #[arg(short, long, default_value = "environment.yml")]
+        file: PathBuf,
+        #[command(flatten)]
+        options: CondaOptions,
+    },
+}
+
+/// Options of conda's.
+#[derive(Debug, Clone, Args)]
+pub struct CondaOptions {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show what would be done and change nothing
+    #[arg(short, long)]
+    pub dry_run: bool,
+    /// From this channel first
+    #[arg(short, long = "channel", value_name = "CHANNEL")]
+    pub channels: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The environment, of which there is one here
+    #[arg(short, long, value_parser = ["base"])]
+    pub name: Option<String>,
+}
+
 /// How a change is made.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Manner {
@@ -230,5 +367,17 @@ fn name(text: &str) -> Result<Requirement, String> {
         Ok(requirement)
     } else {
         Err(format!("`{text}` is more than the name of a package"))
+    }
+}
+
+/// The version of a Python: `3` or `3.12`.
+fn python(text: &str) -> Result<String, String> {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if text.starts_with('3') && text.split('.').count() <= 3 && text.split('.').all(is_number) {
+        Ok(text.to_string())
+    } else {
+        Err(format!(
+            "`{text}` is no version of Python 3, such as `3.12`"
+        ))
     }
 }

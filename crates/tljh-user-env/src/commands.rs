@@ -2,10 +2,12 @@
 
 mod change;
 mod check;
+mod conda;
 mod generations;
 mod packages;
 mod question;
 mod status;
+mod switch;
 
 use std::io::Write as _;
 
@@ -23,16 +25,31 @@ use crate::workshop::Workshop;
 /// Does what the command line asks.
 pub fn run(cli: Cli) -> Result<(), UserEnvError> {
     let paths = Paths::under(&cli.root);
-    let workshop = Workshop::new(&paths, &SystemRunner);
+    let mut workshop = Workshop::new(&paths, &SystemRunner);
     match cli.command {
         Command::Install {
             requirements,
+            source,
             manner,
-        } => change::run(&workshop, &Wish::Install(requirements), manner),
+        } => {
+            workshop.channels = source.channels;
+            let wish = if source.pip {
+                Wish::Pip(requirements)
+            } else {
+                Wish::Install(requirements)
+            };
+            change::run(&workshop, &wish, manner)
+        }
         Command::Remove { names, manner } => change::run(&workshop, &Wish::Remove(names), manner),
         Command::Upgrade { names, manner } => change::run(&workshop, &Wish::Upgrade(names), manner),
         Command::Apply { file, manner } => change::run(&workshop, &Wish::Apply(file), manner),
-        Command::Export => packages::export(&workshop),
+        Command::Export { lock } => packages::export(&workshop, lock),
+        Command::Switch {
+            engine,
+            python,
+            manner,
+        } => switch::run(&workshop, engine, python.as_deref(), manner),
+        Command::Conda { command } => conda::run(&mut workshop, command),
         Command::List { form } => packages::list(&workshop, form.json),
         Command::History { form } => generations::history(&workshop, form.json),
         Command::Diff { from, to, form } => generations::diff(&workshop, from, to, form.json),

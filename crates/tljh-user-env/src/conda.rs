@@ -13,7 +13,7 @@ use tljh_terminal::Secret;
 
 use crate::bundle::Bundle;
 use crate::error::UserEnvError;
-use crate::uv::Step;
+use crate::manifest::Difference;
 
 /// A slow line and packages of gigabytes.
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -51,18 +51,23 @@ pub struct Question {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Solution {
     /// What leads there.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Difference>,
     /// conda's records of all packages, for [`Conda::link`].
     pub packages: Vec<Value>,
     /// Bytes that are to be fetched.
     #[serde(default)]
     pub download: u64,
-    /// Bytes that the packages take, unpacked or nearly so.
+    /// Bytes of the archives of what changes, in the cache or not.
     #[serde(default)]
     pub size: u64,
 }
 
 impl Solution {
+    /// Bytes that have to be free: unpacked, packages are about four times as large.
+    pub fn room(&self) -> u64 {
+        self.download + 4 * self.size
+    }
+
     /// The names of the packages.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.packages
@@ -128,11 +133,6 @@ impl<'a> Conda<'a> {
             cache,
             channels,
         }
-    }
-
-    /// The channels, the first first.
-    pub fn channels(&self) -> &[String] {
-        &self.channels
     }
 
     /// Which packages answer `question`.

@@ -114,6 +114,49 @@ pub enum UserEnvError {
         /// uv's sentence.
         message: String,
     },
+    /// No channel has the package.
+    #[error("no channel has it: {message}")]
+    NotInChannels {
+        /// The sentence of `tljh-conda`.
+        message: String,
+        /// The packages.
+        names: Vec<String>,
+    },
+    /// A channel is none, or damaged.
+    #[error("a channel cannot be used: {message}")]
+    Channel {
+        /// The sentence of `tljh-conda`.
+        message: String,
+    },
+    /// A file or a command is conda's, and the environment is not.
+    #[error("{what} is for conda environments, and this is a virtual environment")]
+    NotConda {
+        /// The file or the command.
+        what: String,
+    },
+    /// A virtual environment has no Python of its own.
+    #[error("a virtual environment has the system's Python and no other")]
+    SystemsPython,
+    /// A file is no environment.yml, and no list of archives.
+    #[error("`{}` cannot be read as conda's: {message}", path.display())]
+    CondaFile {
+        /// The file.
+        path: PathBuf,
+        /// Where, and why.
+        message: String,
+    },
+    /// A helper program answered something else than it should.
+    #[error("`{}` gave an answer that cannot be read", program.display())]
+    Answer {
+        /// The program.
+        program: PathBuf,
+        /// Where.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Settings(#[from] tljh_settings::SettingsError),
     /// No versions fit together.
     #[error("no versions fit together: {message}")]
     Conflict {
@@ -222,6 +265,19 @@ impl Hinted for UserEnvError {
             Self::UnknownPackage { .. } => {
                 "check the spelling at https://pypi.org; nothing was changed"
             }
+            Self::NotInChannels { .. } => {
+                "`tljh-user-env search NAME` shows what the channels have; `tljh-user-env install --pip NAME` takes a \
+                 package from pip's index; nothing was changed"
+            }
+            Self::Channel { .. } => {
+                "`tljh-config show user_environment.channels` shows the channels; nothing was changed"
+            }
+            Self::SystemsPython => "`sudo tljh-user-env switch conda --python VERSION` has its own",
+            Self::NotConda { .. } => {
+                "`sudo tljh-user-env switch conda` makes a conda environment of it"
+            }
+            Self::Answer { .. } => "run `sudo apt install --reinstall tljh-user-env`",
+            Self::Settings(_) => "run `sudo tljh-config check`",
             Self::Conflict { .. } => {
                 "ask for other versions, such as `tljh-user-env install 'NAME<2'`; nothing was changed"
             }

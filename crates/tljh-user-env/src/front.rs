@@ -57,7 +57,11 @@ mod tests {
         for _ in 0..2 {
             ensure(root.path()).unwrap();
         }
-        assert!(fs::read_to_string(bin.join("conda")).unwrap().contains(MARK));
+        assert!(
+            fs::read_to_string(bin.join("conda"))
+                .unwrap()
+                .contains(MARK)
+        );
         assert_eq!(fs::read_to_string(bin.join("mamba")).unwrap(), "theirs");
         ensure_absent(root.path()).unwrap();
         assert!(!bin.join("conda").exists());

@@ -123,7 +123,7 @@ fn read_files(folder: &Path, record: &Record) -> Result<Health, UserEnvError> {
         .collect();
     examples.sort();
     let packages = read_manifest(folder)?;
-    let is_there = |name: &str| packages.iter().any(|package| package.name == name);
+    let is_there = |name: &str| packages.iter().any(|package| package.is(name));
     Ok(Health {
         damaged: damages(folder, &seen)?,
         closed: examples.len(),

@@ -1,13 +1,17 @@
 //! `tljh-user-env`: makes, changes and mends the environment in which users' servers and kernels run.
 
+mod activation;
 mod build;
 mod bundle;
 mod change;
 mod cli;
 mod commands;
+mod conda;
 mod engine;
 mod environment;
 mod error;
+mod export;
+mod front;
 mod generations;
 mod health;
 mod in_use;
@@ -16,6 +20,7 @@ mod python;
 mod record;
 mod repair;
 mod requirement;
+mod switch;
 mod turn;
 mod uv;
 mod verify;

@@ -45,8 +45,8 @@ impl Package {
     }
 }
 
-/// A package that differs between two manifests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A package that differs between two manifests, or is going to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// Its name.
     pub name: String,
@@ -140,6 +140,20 @@ pub fn read_manifest(environment: &Path) -> Result<Vec<Package>, UserEnvError> {
         .collect();
     packages.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(packages)
+}
+
+/// The Python packages among conda's, by the names and versions that Python's installers know.
+///
+/// # Errors
+/// The environment cannot be read.
+pub fn condas_in_pythons_words(environment: &Path) -> Result<Vec<Package>, UserEnvError> {
+    let condas = conda::installed(environment)?;
+    let site = site_packages(environment)?;
+    Ok(condas
+        .iter()
+        .flat_map(conda::Installed::metadata_folders)
+        .filter_map(|folder| read_package(&site.join(folder)))
+        .collect())
 }
 
 fn read_package(folder: &Path) -> Option<Package> {

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
 use tljh_machine::{CommandError, Invocation, Output, Runner, files};
+use tljh_terminal::Secret;
 
 use crate::bundle::Bundle;
 use crate::error::UserEnvError;
+use crate::manifest::Difference;
 
 /// A slow line and a package of gigabytes.
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -18,17 +19,6 @@ pub struct Uv<'a> {
     runner: &'a dyn Runner,
     program: PathBuf,
     cache: PathBuf,
-}
-
-/// What a change is going to do to one package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// The package.
-    pub name: String,
-    /// The version that goes; none if it was not there.
-    pub before: Option<String>,
-    /// The version that comes; none if it goes.
-    pub after: Option<String>,
 }
 
 impl<'a> Uv<'a> {
@@ -86,6 +76,29 @@ impl<'a> Uv<'a> {
         Err(refusal(&output))
     }
 
+    /// The lines of `requirements`, each with the hashes of the archives that the index has of it.
+    ///
+    /// # Errors
+    /// The index does not have one of them, or cannot be reached.
+    pub fn lock(&self, environment: &Path, requirements: &str) -> Result<String, UserEnvError> {
+        let invocation = self
+            .invocation(&[
+                "pip",
+                "compile",
+                "--quiet",
+                "--no-deps",
+                "--generate-hashes",
+            ])
+            .args(["--no-header", "--no-annotate", "-"])
+            .args(on(environment))
+            .input(Secret::new(requirements));
+        let output = self.output(environment, &invocation)?;
+        if output.code == Some(0) {
+            return Ok(output.stdout);
+        }
+        Err(refusal(&output))
+    }
+
     /// The requirements of installed packages that are not met, a sentence each.
     ///
     /// # Errors
@@ -128,8 +141,8 @@ fn on(environment: &Path) -> [PathBuf; 2] {
 }
 
 /// Reads uv's report of a change: ` + name==version` comes, ` - name==version` goes, ` ~ ` comes anew.
-pub fn read_steps(report: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+pub fn read_steps(report: &str) -> Vec<Difference> {
+    let mut steps: Vec<Difference> = Vec::new();
     for line in report.lines() {
         let Some((sign, rest)) = line.strip_prefix(' ').and_then(|line| line.split_once(' '))
         else {
@@ -143,7 +156,7 @@ pub fn read_steps(report: &str) -> Vec<Step> {
             .iter()
             .position(|step| step.name == name)
             .unwrap_or_else(|| {
-                steps.push(Step {
+                steps.push(Difference {
                     name: name.to_string(),
                     before: None,
                     after: None,

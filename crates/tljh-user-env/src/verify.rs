@@ -78,14 +78,18 @@ pub fn verify(environment: &Path, packages: &[Package]) -> Result<(), UserEnvErr
 }
 
 /// Somebody without rights, in a home of their own.
-struct Visitor<'a> {
+pub struct Visitor<'a> {
     environment: &'a Path,
     home: &'a Path,
     dropped: Vec<String>,
 }
 
 impl<'a> Visitor<'a> {
-    fn new(environment: &'a Path, home: &'a Path) -> Result<Self, UserEnvError> {
+    /// A visitor of `environment` whose home is `home`.
+    ///
+    /// # Errors
+    /// The home cannot be given to them.
+    pub fn new(environment: &'a Path, home: &'a Path) -> Result<Self, UserEnvError> {
         let mut dropped = Vec::new();
         if Uid::effective().is_root() {
             let nobody = users::get_user_by_name("nobody");
@@ -114,6 +118,15 @@ impl<'a> Visitor<'a> {
 
     /// The environment's Python with nothing of our own environment variables.
     fn python(&self, arguments: &[&str], settings: &[(&str, String)]) -> Invocation {
+        let python = self.environment.join("bin/python").display().to_string();
+        let line: Vec<&str> = std::iter::once(python.as_str())
+            .chain(arguments.iter().copied())
+            .collect();
+        self.run(&line, settings)
+    }
+
+    /// A program and its arguments, with `settings` and nothing else of our own environment variables.
+    pub fn run(&self, program: &[&str], settings: &[(&str, String)]) -> Invocation {
         let home = self.home.display();
         let mut line = self.dropped.clone();
         line.extend([
@@ -133,8 +146,7 @@ impl<'a> Visitor<'a> {
                 .iter()
                 .map(|(name, value)| format!("{name}={value}")),
         );
-        line.push(self.environment.join("bin/python").display().to_string());
-        line.extend(arguments.iter().map(ToString::to_string));
+        line.extend(program.iter().map(ToString::to_string));
         let (program, rest) = line.split_at(1);
         Invocation::new(&program[0]).args(rest)
     }
@@ -211,7 +223,7 @@ fn answer(mut stream: TcpStream, version: &str) -> std::io::Result<()> {
 fn version_of(packages: &[Package], name: &str) -> String {
     packages
         .iter()
-        .find(|package| package.name == name)
+        .find(|package| package.is(name))
         .map(|package| package.version.clone())
         .unwrap_or_default()
 }

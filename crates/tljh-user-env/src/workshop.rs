@@ -4,12 +4,16 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 use tljh_machine::{Paths, Runner, Systemd};
+use tljh_settings::Settings;
 
+use crate::activation;
 use crate::build::ensure_hooks;
 use crate::bundle::Bundle;
+use crate::change::constraints::{condas_pins, write_constraints};
+use crate::conda::Conda;
 use crate::error::UserEnvError;
 use crate::generations::Generations;
-use crate::manifest::read_manifest;
+use crate::manifest::{Package, read_manifest};
 use crate::record::Record;
 use crate::turn::Turn;
 use crate::uv::Uv;
@@ -17,6 +21,8 @@ use crate::verify::verify;
 
 /// What uv fetches and unpacks; kept, so that a second attempt is fast.
 pub const CACHE: &str = "cache";
+/// As [`CACHE`], of conda's archives.
+pub const CONDA_CACHE: &str = "conda-cache";
 /// Byte-compiles what came, and keeps a copy of it.
 const COMPILATION: &str = "tljh-user-env-compile.service";
 /// Everything that a change works with.
@@ -29,6 +35,8 @@ pub struct Workshop<'a> {
     pub bundle: Bundle,
     /// The generations.
     pub generations: Generations,
+    /// Channels of conda packages that were named on the command line; they go before those of the configuration.
+    pub channels: Vec<String>,
 }
 
 impl<'a> Workshop<'a> {
@@ -39,6 +47,7 @@ impl<'a> Workshop<'a> {
             runner,
             bundle: Bundle::installed(paths),
             generations: Generations::new(paths),
+            channels: Vec::new(),
         }
     }
 
@@ -55,8 +64,7 @@ impl<'a> Workshop<'a> {
         Ok(turn)
     }
 
-    /// Makes the generation of `record` from the environment `source` by `work`, tries it out and switches to it. If
-    /// anything fails, it is removed.
+    /// As [`Workshop::make_new`], from a copy of the environment `source`.
     ///
     /// # Errors
     /// Any step failed.
@@ -66,13 +74,32 @@ impl<'a> Workshop<'a> {
         source: &Path,
         work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
     ) -> Result<Record, UserEnvError> {
+        self.make_new(record, |folder| {
+            log::info!(
+                "copying the environment to generation {} ...",
+                record.number
+            );
+            self.generations.fill(record, source)?;
+            ensure_hooks(folder)?;
+            work(folder)
+        })
+    }
+
+    /// Makes the generation of `record`, whose folder is empty, by `work`, tries it out and switches to it. If anything
+    /// fails, it is removed.
+    ///
+    /// # Errors
+    /// Any step failed.
+    pub fn make_new(
+        &self,
+        record: &Record,
+        work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
+    ) -> Result<Record, UserEnvError> {
         let number = record.number;
         let folder = self.generations.folder(number);
         let make = || {
-            log::info!("copying the environment to generation {number} ...");
-            self.generations.fill(record, source)?;
-            ensure_hooks(&folder)?;
             work(&folder)?;
+            activation::ensure(&folder, self.generations.link())?;
             log::info!("trying it out with a throw-away server ...");
             verify(&folder, &read_manifest(&folder)?)?;
             self.generations.finish(record.clone())
@@ -116,5 +143,62 @@ impl<'a> Workshop<'a> {
     pub fn uv(&self) -> Result<Uv<'a>, UserEnvError> {
         let cache = self.generations.ensure_cache(self.runner, CACHE)?;
         Ok(Uv::new(self.runner, &self.bundle, cache))
+    }
+
+    /// `tljh-conda` with the channels of the command line, of a file (`channels`) and of the configuration, and with the
+    /// cache that is kept.
+    ///
+    /// # Errors
+    /// The configuration cannot be read, or the cache not be made.
+    pub fn conda(&self, channels: &[String]) -> Result<Conda<'a>, UserEnvError> {
+        let configured = Settings::load(&self.paths.config_yaml())?
+            .user_environment
+            .channels;
+        let mut all: Vec<String> = Vec::new();
+        for channel in self.channels.iter().chain(channels).chain(&configured) {
+            if !all.contains(channel) {
+                all.push(channel.clone());
+            }
+        }
+        let cache = self.generations.ensure_cache(self.runner, CONDA_CACHE)?;
+        Ok(Conda::new(self.runner, &self.bundle, cache, all))
+    }
+
+    /// Has pip's packages of `manifest` in the environment `new` too, in their versions: from the wheels of the bundle,
+    /// and what is not there from the index.
+    ///
+    /// # Errors
+    /// They cannot be had, or do not fit to what conda installed.
+    pub fn ensure_pips(&self, new: &Path, manifest: &[Package]) -> Result<(), UserEnvError> {
+        let mut wanted: Vec<String> = Vec::new();
+        for package in manifest.iter().filter(|package| !package.is_condas()) {
+            let (name, version) = (&package.name, &package.version);
+            wanted.push(match &package.source {
+                Some(source) => format!("{name} @ {source}"),
+                None => format!("{name}=={version}"),
+            });
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let pins = write_constraints(&condas_pins(new)?)?;
+        let given = |options: &[&str]| {
+            let mut arguments: Vec<String> = options.iter().map(ToString::to_string).collect();
+            arguments.push(format!("--constraints={}", pins.path().display()));
+            arguments.push(format!("--find-links={}", self.bundle.wheels().display()));
+            arguments.push("--".into());
+            arguments.extend_from_slice(&wanted);
+            arguments
+        };
+        let uv = self.uv()?;
+        let install = |options: &[&str]| {
+            uv.pip(
+                new,
+                Path::new("/"),
+                &["install", "--quiet"],
+                &given(options),
+            )
+        };
+        install(&["--no-index"]).or_else(|_| install(&[])).map(drop)
     }
 }

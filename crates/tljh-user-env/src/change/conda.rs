@@ -8,10 +8,9 @@ use super::{Base, Wish};
 use crate::conda::{Conda, Question, Solution};
 use crate::error::UserEnvError;
 use crate::front;
-use crate::manifest::{self, Package, read_manifest};
+use crate::manifest::{self, Difference, Package, read_manifest};
 use crate::python::python_version;
 use crate::requirement::Requirement;
-use crate::uv::Step;
 use crate::verify::SERVER;
 use crate::workshop::Workshop;
 
@@ -21,6 +20,8 @@ pub struct Work {
     packages: Vec<Value>,
     /// Packages of pip's that conda's take the place of.
     replaced: Vec<String>,
+    /// Bytes that have to be free.
+    pub room: u64,
 }
 
 /// Has `conda` find out what `wish` means for `base`.
@@ -31,7 +32,7 @@ pub fn plan(
     conda: &Conda<'_>,
     wish: &Wish,
     base: &Base,
-) -> Result<(Vec<Step>, Work), UserEnvError> {
+) -> Result<(Vec<Difference>, Work), UserEnvError> {
     let mut question = Question {
         prefix: Some(base.environment.clone()),
         ..Question::default()
@@ -40,7 +41,7 @@ pub fn plan(
     match wish {
         Wish::Install(wanted) => {
             python_moves = wanted.iter().any(|one| one.name() == "python");
-            question.install = wanted.iter().map(Requirement::as_spec).collect();
+            question.install = wanted.iter().map(ToString::to_string).collect();
         }
         Wish::Remove(unwanted) => question.remove = condas_names(unwanted, &base.packages)?,
         Wish::Upgrade(wanted) if wanted.is_empty() => {
@@ -50,8 +51,12 @@ pub fn plan(
             }
         }
         Wish::Upgrade(wanted) => question.update = condas_names(wanted, &base.packages)?,
-        // Files are uv's or the front's.
-        Wish::Apply(_) => return Ok((Vec::new(), Work::nothing())),
+        Wish::Specs(specs) => {
+            python_moves = specs.iter().any(|spec| name_of(spec) == "python");
+            question.install.clone_from(specs);
+        }
+        // uv's.
+        Wish::Pip(_) | Wish::Apply(_) => return Ok((Vec::new(), Work::nothing())),
     }
     question.keep = asked_for(base)
         .into_iter()
@@ -59,19 +64,30 @@ pub fn plan(
         .collect();
     question.constrain = constraints(&base.packages, python_moves);
     let solution = conda.solve(&question)?;
-    if let Some(name) = lost(&solution, base) {
-        return Err(UserEnvError::Needed { name });
-    }
+    let pips: Vec<Package> = base
+        .packages
+        .iter()
+        .filter(|package| !package.is_condas())
+        .cloned()
+        .collect();
+    refuse_lost_server(&solution, &pips)?;
     let mut steps = solution.steps.clone();
-    let replaced = replaced(&solution, base);
+    let replaced = replaced(&solution, &pips);
     for name in &replaced {
         let gone = base.packages.iter().find(|package| package.is(name));
-        if let Some(step) = steps.iter_mut().find(|step| manifest::normalize(&step.name) == *name) {
+        if let Some(step) = steps
+            .iter_mut()
+            .find(|step| manifest::normalize(&step.name) == *name)
+        {
             step.before = gone.map(|package| package.version.clone());
         }
     }
-    let packages = solution.packages;
-    Ok((steps, Work { packages, replaced }))
+    let work = Work {
+        room: solution.room(),
+        packages: solution.packages,
+        replaced,
+    };
+    Ok((steps, work))
 }
 
 /// Does in the clone `new` of `source` what was planned.
@@ -86,7 +102,12 @@ pub fn change(
 ) -> Result<(), UserEnvError> {
     if !work.replaced.is_empty() {
         let uv = workshop.uv()?;
-        uv.pip(new, Path::new("/"), &["uninstall", "--quiet"], &work.replaced)?;
+        uv.pip(
+            new,
+            Path::new("/"),
+            &["uninstall", "--quiet"],
+            &work.replaced,
+        )?;
     }
     front::ensure_absent(new)?;
     let conda = workshop.conda(&[])?;
@@ -105,19 +126,36 @@ impl Work {
         Self {
             packages: Vec::new(),
             replaced: Vec::new(),
+            room: 0,
         }
     }
 }
 
+/// The name in a specification, `channel::` before it or not.
+pub fn name_of(spec: &str) -> &str {
+    let spec = spec.rsplit("::").next().unwrap_or(spec).trim();
+    let end = spec
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)))
+        .unwrap_or(spec.len());
+    &spec[..end]
+}
+
 /// `3.12` of `3.12.4`.
 pub fn minor(version: &str) -> &str {
-    let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
+    let end = version
+        .match_indices('.')
+        .nth(1)
+        .map_or(version.len(), |(at, _)| at);
     &version[..end]
 }
 
 /// What moves only if somebody asks for it by name: Python, of which all else depends, and what has to match the hub.
 fn constraints(installed: &[Package], python_moves: bool) -> Vec<String> {
-    let of = |name: &str| installed.iter().find(|package| package.is_condas() && package.is(name));
+    let of = |name: &str| {
+        installed
+            .iter()
+            .find(|package| package.is_condas() && package.is(name))
+    };
     let mut constraints = Vec::new();
     if let Some(python) = of("python").filter(|_| !python_moves) {
         constraints.push(format!("python {}.*", minor(&python.version)));
@@ -140,38 +178,48 @@ fn asked_for(base: &Base) -> Vec<String> {
 }
 
 /// As their channel spells them.
-fn condas_names(wanted: &[Requirement], installed: &[Package]) -> Result<Vec<String>, UserEnvError> {
+fn condas_names(
+    wanted: &[Requirement],
+    installed: &[Package],
+) -> Result<Vec<String>, UserEnvError> {
     wanted
         .iter()
         .map(|one| {
-            let name = one.name();
-            let found = installed.iter().find(|package| package.is(name));
-            match found {
-                Some(package) if package.is_condas() => Ok(package.name.clone()),
-                Some(_) => Err(UserEnvError::FromPip { name: name.into() }),
-                None => Err(UserEnvError::NotInstalled { name: name.into() }),
-            }
+            let found = installed
+                .iter()
+                .find(|package| package.is_condas() && package.is(one.name()));
+            found
+                .map(|package| package.name.clone())
+                .ok_or_else(|| UserEnvError::NotInstalled {
+                    name: one.name().into(),
+                })
         })
         .collect()
 }
 
-/// A part of everybody's server that would be gone.
-fn lost(solution: &Solution, base: &Base) -> Option<String> {
-    SERVER
+/// Everybody's server keeps its parts: from conda, or from pip as `pips` tell.
+///
+/// # Errors
+/// One would be gone.
+pub fn refuse_lost_server(solution: &Solution, pips: &[Package]) -> Result<(), UserEnvError> {
+    let is_there = |name: &str| {
+        solution
+            .names()
+            .any(|left| manifest::normalize(left) == name)
+            || pips.iter().any(|package| package.is(name))
+    };
+    let lost = SERVER
         .into_iter()
         .chain(["python"])
-        .find(|name| {
-            let is_condas = base.packages.iter().any(|package| package.is_condas() && package.is(name));
-            is_condas && solution.names().all(|left| manifest::normalize(left) != **name)
-        })
-        .map(str::to_string)
+        .find(|name| !is_there(name));
+    lost.map_or(Ok(()), |name| {
+        Err(UserEnvError::Needed { name: name.into() })
+    })
 }
 
 /// Packages of pip's that conda's of the same name come in the place of.
-fn replaced(solution: &Solution, base: &Base) -> Vec<String> {
-    base.packages
-        .iter()
-        .filter(|package| !package.is_condas())
+fn replaced(solution: &Solution, pips: &[Package]) -> Vec<String> {
+    pips.iter()
         .filter(|package| solution.names().any(|name| package.is(name)))
         .map(|package| package.name.clone())
         .collect()
@@ -209,11 +257,21 @@ mod tests {
     }
 
     #[test]
-    fn what_pip_installed_is_not_condas_to_remove() {
-        let installed = [package("mine", "1", None), package("some_thing", "1", Some("0"))];
+    fn names_are_those_of_the_channel() {
+        let installed = [package("some_thing", "1", Some("0"))];
         let asked = |name: &str| condas_names(&[name.parse().unwrap()], &installed);
         assert_eq!(asked("some-thing").unwrap(), ["some_thing"]);
-        assert!(matches!(asked("mine"), Err(UserEnvError::FromPip { .. })));
-        assert!(matches!(asked("none"), Err(UserEnvError::NotInstalled { .. })));
+        assert!(matches!(
+            asked("none"),
+            Err(UserEnvError::NotInstalled { .. })
+        ));
+        for spec in [
+            "r-base=4.3",
+            "r-base",
+            "conda-forge::r-base >=4",
+            "r-base[build=1]",
+        ] {
+            assert_eq!(name_of(spec), "r-base");
+        }
     }
 }

@@ -13,9 +13,17 @@ use crate::manifest::{self, Package};
 pub fn hub_pin(installed: &[Package]) -> Vec<String> {
     installed
         .iter()
-        .filter(|package| package.name == "jupyterhub")
+        .filter(|package| package.is("jupyterhub"))
         .map(|package| format!("jupyterhub=={}", package.version))
         .collect()
+}
+
+/// Python packages that conda installed stay as they are: pip would take away files that conda's records name.
+pub fn condas_pins(environment: &Path) -> Result<Vec<String>, UserEnvError> {
+    Ok(manifest::condas_in_pythons_words(environment)?
+        .iter()
+        .map(|package| format!("{}=={}", package.name, package.version))
+        .collect())
 }
 
 /// What the installed packages need of others, but for those in `moving`, whose needs move along.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use tljh_machine::files;
 
-use super::constraints::{hub_pin, installed_needs, write_constraints};
+use super::constraints::{condas_pins, hub_pin, installed_needs, write_constraints};
 use super::{Base, Wish};
 use crate::error::UserEnvError;
-use crate::manifest::normalize;
+use crate::manifest::{Difference, normalize};
 use crate::requirement::Requirement;
-use crate::uv::{Step, Uv, read_steps};
+use crate::uv::{Uv, read_steps};
 use crate::verify::SERVER;
 use crate::workshop::Workshop;
 
@@ -32,7 +32,7 @@ pub fn plan(
     workshop: &Workshop<'_>,
     wish: &Wish,
     base: &Base,
-) -> Result<(Vec<Step>, Work), UserEnvError> {
+) -> Result<(Vec<Difference>, Work), UserEnvError> {
     let named = named(workshop, wish, base)?;
     let uv = workshop.uv()?;
     let work = work(wish, &named)?;
@@ -46,15 +46,16 @@ pub fn plan(
     // First so that all that is installed stays content; where that cannot be, uv may move anything but the part
     // that has to match the hub, and the result is checked.
     let moving: BTreeSet<&str> = match wish {
-        Wish::Install(wanted) | Wish::Upgrade(wanted) => {
+        Wish::Install(wanted) | Wish::Pip(wanted) | Wish::Upgrade(wanted) => {
             wanted.iter().map(Requirement::name).collect()
         }
         _ => BTreeSet::new(),
     };
-    let pin = hub_pin(&base.packages);
+    let mut pin = hub_pin(&base.packages);
+    pin.extend(condas_pins(&base.environment)?);
     let needs = installed_needs(&base.environment, &moving)?;
     let both: Vec<String> = pin.iter().cloned().chain(needs).collect();
-    let constrained = |lines: &[String]| -> Result<(Vec<Step>, Work), UserEnvError> {
+    let constrained = |lines: &[String]| -> Result<(Vec<Difference>, Work), UserEnvError> {
         let file = write_constraints(lines)?;
         let mut arguments = vec![format!("--constraints={}", file.path().display())];
         arguments.extend_from_slice(&work.arguments);
@@ -100,7 +101,7 @@ fn work(wish: &Wish, named: &[String]) -> Result<Work, UserEnvError> {
             let argument = format!("--requirements={}", file.display());
             ("install", vec![argument])
         }
-        Wish::Install(_) => ("install", names_last(&[], named)),
+        Wish::Install(_) | Wish::Pip(_) | Wish::Specs(_) => ("install", names_last(&[], named)),
         Wish::Upgrade(_) => {
             let upgrades: Vec<String> = named
                 .iter()
@@ -121,8 +122,10 @@ fn work(wish: &Wish, named: &[String]) -> Result<Work, UserEnvError> {
 fn named(workshop: &Workshop<'_>, wish: &Wish, base: &Base) -> Result<Vec<String>, UserEnvError> {
     let find = |name: &str| base.packages.iter().any(|package| package.name == name);
     match wish {
-        Wish::Install(wanted) => Ok(wanted.iter().map(ToString::to_string).collect()),
-        Wish::Apply(_) => Ok(Vec::new()),
+        Wish::Install(wanted) | Wish::Pip(wanted) => {
+            Ok(wanted.iter().map(ToString::to_string).collect())
+        }
+        Wish::Apply(_) | Wish::Specs(_) => Ok(Vec::new()),
         Wish::Upgrade(wanted) if wanted.is_empty() => asked_for(workshop, base),
         Wish::Upgrade(wanted) | Wish::Remove(wanted) => {
             for requirement in wanted {
@@ -151,6 +154,7 @@ fn asked_for(workshop: &Workshop<'_>, base: &Base) -> Result<Vec<String>, UserEn
     Ok(base
         .packages
         .iter()
+        .filter(|package| !package.is_condas())
         .filter(|package| package.by_pip || requested.contains(&package.name))
         .filter(|package| !bundled.contains(&package.name))
         .map(|package| package.name.clone())
@@ -163,7 +167,7 @@ fn rehearse(
     environment: &Path,
     work: &Work,
     arguments: &[String],
-) -> Result<Vec<Step>, UserEnvError> {
+) -> Result<Vec<Difference>, UserEnvError> {
     let verb = [work.verb, "--dry-run"];
     let report = uv.pip(environment, &work.folder, &verb, arguments)?;
     Ok(read_steps(&report))

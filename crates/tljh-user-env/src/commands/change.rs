@@ -6,7 +6,6 @@ use super::{print_json, question};
 use crate::change::{Plan, Wish};
 use crate::cli::Manner;
 use crate::error::UserEnvError;
-use crate::uv::Step;
 use crate::workshop::Workshop;
 
 /// Plans, shows, asks and does.
@@ -41,15 +40,6 @@ pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), U
 fn show(plan: &Plan) {
     log::info!("this changes the environment of everybody:");
     for step in &plan.steps {
-        log::info!("  {}", line(step));
-    }
-}
-
-fn line(step: &Step) -> String {
-    let name = &step.name;
-    match (&step.before, &step.after) {
-        (Some(before), Some(after)) => format!("~ {name} {before} -> {after}"),
-        (None, Some(after)) => format!("+ {name} {after}"),
-        (before, None) => format!("- {name} {}", before.as_deref().unwrap_or_default()),
+        log::info!("  {step}");
     }
 }

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::{print, print_json};
+use crate::engine::Engine;
 use crate::error::UserEnvError;
+use crate::export;
 use crate::manifest::{differences, read_manifest};
 use crate::workshop::Workshop;
 
@@ -38,15 +40,16 @@ pub fn list(workshop: &Workshop<'_>, as_json: bool) -> Result<(), UserEnvError> 
     Ok(())
 }
 
-/// Prints a file of requirements.
-pub fn export(workshop: &Workshop<'_>) -> Result<(), UserEnvError> {
+/// Prints what `apply` makes the same environment of.
+pub fn export(workshop: &Workshop<'_>, lock: bool) -> Result<(), UserEnvError> {
     let record = workshop.generations.active_record()?;
-    let mut text = String::new();
-    for package in read_manifest(&workshop.generations.folder(record.number))? {
-        let _ = match &package.source {
-            Some(source) => writeln!(text, "{} @ {source}", package.name),
-            None => writeln!(text, "{}=={}", package.name, package.version),
-        };
-    }
-    print(&text)
+    let environment = workshop.generations.folder(record.number);
+    print(&match (record.engine, lock) {
+        (Engine::Venv, false) => export::requirements(&environment)?,
+        (Engine::Venv, true) => workshop
+            .uv()?
+            .lock(&environment, &export::requirements(&environment)?)?,
+        (Engine::Conda, false) => export::environment_yml(&environment)?,
+        (Engine::Conda, true) => export::explicit(&environment)?,
+    })
 }
