@@ -1,0 +1,74 @@
+//! `search`: packages of the channels, by name or pattern.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use glob::Pattern;
+use rattler_conda_types::{MatchSpec, PackageName, RepoDataRecord};
+
+use crate::channels::Channels;
+use crate::error::CondaError;
+use crate::index::Index;
+use crate::installed::name;
+use crate::progress;
+use crate::protocol::{Found, SearchAnswer, SearchRequest};
+
+/// Nobody reads more, and each name may be a request of its own.
+const NAMES: usize = 200;
+
+/// Answers a request.
+///
+/// # Errors
+/// The pattern is none, or an index cannot be had.
+pub async fn run(request: SearchRequest) -> Result<SearchAnswer, CondaError> {
+    let channels = Channels::parse_some(&request.channels)?;
+    let pattern = request.pattern.trim().to_lowercase();
+    let refused = |reason: &str| CondaError::Spec {
+        spec: request.pattern.clone(),
+        reason: reason.into(),
+    };
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || "._-*?[]".contains(letter);
+    if pattern.is_empty() || pattern.starts_with('-') || !pattern.chars().all(is_word) {
+        return Err(refused("only letters, digits, `.`, `_`, `-`, `*` and `?` are taken"));
+    }
+    let is_exact = !pattern.contains(['*', '?', '[']);
+    let matching = Pattern::new(&pattern).map_err(|error| refused(error.msg))?;
+
+    let index = Index::new(channels, &request.cache, request.offline)?;
+    let phase = progress::phase(format!("reading the index of {}", index.names_of_channels()));
+    let mut names: Vec<PackageName> = if is_exact {
+        vec![PackageName::try_from(pattern.as_str()).map_err(|error| refused(&error.to_string()))?]
+    } else {
+        let all = index.names().await?.into_iter();
+        all.filter(|name| matching.matches(name.as_normalized()))
+            .collect()
+    };
+    let left_out = names.len().saturating_sub(NAMES);
+    names.truncate(NAMES);
+    let specs: Vec<_> = names.into_iter().map(MatchSpec::from).collect();
+    let found = index.records(&specs, false).await?;
+    phase.done();
+
+    let mut by_name: BTreeMap<&PackageName, Vec<&RepoDataRecord>> = BTreeMap::new();
+    for record in found.iter().flatten() {
+        by_name.entry(name(record)).or_default().push(record);
+    }
+    let mut packages = Vec::new();
+    for records in by_name.values_mut() {
+        records.sort_by_key(|record| Reverse(&record.package_record));
+        let wanted = if is_exact { records.len() } else { 1 };
+        packages.extend(records.iter().take(wanted).map(|record| shown(record)));
+    }
+    Ok(SearchAnswer { packages, left_out })
+}
+
+fn shown(record: &RepoDataRecord) -> Found {
+    let package = &record.package_record;
+    Found {
+        name: package.name.as_normalized().into(),
+        version: package.version.to_string(),
+        build: package.build.to_string(),
+        channel: record.channel.clone().unwrap_or_default(),
+        size: package.size,
+    }
+}
