@@ -1,7 +1,7 @@
 """The program under test, on an environment that it made from the project's own bundle.
 
 Root is needed, a network is not.
-TLJH_USER_ENV names the program, else the debug build is taken. The suite is the one whose Python this machine has.
+TLJH_USER_ENV and TLJH_CONDA name the programs, else the debug builds are taken. The suite is the one whose Python this machine has.
 """
 
 import json
@@ -20,6 +20,7 @@ from tests.user_env.wheels import make_wheel
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", PROJECT / "target"))
 PROGRAM = Path(os.environ.get("TLJH_USER_ENV", TARGET / "debug" / "tljh-user-env")).absolute()
+CONDA = Path(os.environ.get("TLJH_CONDA", TARGET / "debug" / "tljh-conda")).absolute()
 SUITE = {(3, 11): "bookworm", (3, 13): "trixie"}[sys.version_info[:2]]
 
 
@@ -116,7 +117,7 @@ def workshop():
     lib.mkdir(parents=True)
     (lib / "tljh-user-env").mkdir()
     for name, target in {"uv": f"{bundle}/uv", "wheels": f"{bundle}/wheels",
-                         "requirements.txt": PROJECT / "packaging/user-env/requirements.txt"}.items():
+                         "tljh-conda": CONDA, "requirements.txt": PROJECT / "packaging/user-env/requirements.txt"}.items():
         (lib / "tljh-user-env" / name).symlink_to(target)
     made.run("ensure")
     made.run("compile")
@@ -129,8 +130,13 @@ def workshop():
 @pytest.fixture
 def installation(workshop):
     """A new installation with generation 1, the bundle's own, for one test."""
+    yield from a_copy(workshop, "new")
+
+
+def a_copy(workshop, kept):
+    """The installation that was kept aside as `kept`, with an index of its own."""
     root = workshop / "root"
-    subprocess.run(["cp", "-al", workshop / "new", root], check=True)
+    subprocess.run(["cp", "-al", workshop / kept, root], check=True)
     made = Installation(root)
     made.index = Index(made.wheels)
     yield made

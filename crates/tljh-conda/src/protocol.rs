@@ -151,8 +151,12 @@ pub struct SearchRequest {
     pub channels: Vec<String>,
     /// Folder of indexes and packages, made if absent.
     pub cache: PathBuf,
-    /// A name, or a pattern with `*` and `?`.
+    /// A name, or a pattern with `*` and `?`; nothing where `names` are given.
+    #[serde(default)]
     pub pattern: String,
+    /// Names in the place of a pattern: of each all versions, newest first. Those that nobody has are left out.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// Only what the cache has.
     #[serde(default)]
     pub offline: bool,

@@ -12,6 +12,7 @@ use crate::index::Index;
 use crate::installed::name;
 use crate::progress;
 use crate::protocol::{Found, SearchAnswer, SearchRequest};
+use crate::spec;
 
 /// Nobody reads more, and each name may be a request of its own.
 const NAMES: usize = 200;
@@ -22,29 +23,25 @@ const NAMES: usize = 200;
 /// The pattern is none, or an index cannot be had.
 pub async fn run(request: SearchRequest) -> Result<SearchAnswer, CondaError> {
     let channels = Channels::parse_some(&request.channels)?;
-    let pattern = request.pattern.trim().to_lowercase();
-    let refused = |reason: &str| CondaError::Spec {
-        spec: request.pattern.clone(),
-        reason: reason.into(),
+    let wanted = if request.names.is_empty() {
+        Wanted::parse(&request.pattern)?
+    } else {
+        Wanted::Names(spec::parse_names(&request.names)?)
     };
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || "._-*?[]".contains(letter);
-    if pattern.is_empty() || pattern.starts_with('-') || !pattern.chars().all(is_word) {
-        return Err(refused("only letters, digits, `.`, `_`, `-`, `*` and `?` are taken"));
-    }
-    let is_exact = !pattern.contains(['*', '?', '[']);
-    let matching = Pattern::new(&pattern).map_err(|error| refused(error.msg))?;
-
     let index = Index::new(channels, &request.cache, request.offline)?;
     let phase = progress::phase(format!("reading the index of {}", index.names_of_channels()));
-    let mut names: Vec<PackageName> = if is_exact {
-        vec![PackageName::try_from(pattern.as_str()).map_err(|error| refused(&error.to_string()))?]
-    } else {
-        let all = index.names().await?.into_iter();
-        all.filter(|name| matching.matches(name.as_normalized()))
-            .collect()
+    let is_exact = matches!(wanted, Wanted::Names(_));
+    let mut names: Vec<PackageName> = match wanted {
+        Wanted::Names(names) => names,
+        Wanted::Matching(pattern) => {
+            let all = index.names().await?.into_iter();
+            all.filter(|name| pattern.matches(name.as_normalized()))
+                .collect()
+        }
     };
-    let left_out = names.len().saturating_sub(NAMES);
-    names.truncate(NAMES);
+    let most = if is_exact { names.len() } else { NAMES };
+    let left_out = names.len().saturating_sub(most);
+    names.truncate(most);
     let specs: Vec<_> = names.into_iter().map(MatchSpec::from).collect();
     let found = index.records(&specs, false).await?;
     phase.done();
@@ -60,6 +57,35 @@ pub async fn run(request: SearchRequest) -> Result<SearchAnswer, CondaError> {
         packages.extend(records.iter().take(wanted).map(|record| shown(record)));
     }
     Ok(SearchAnswer { packages, left_out })
+}
+
+/// Which packages.
+enum Wanted {
+    Names(Vec<PackageName>),
+    Matching(Pattern),
+}
+
+impl Wanted {
+    fn parse(pattern: &str) -> Result<Self, CondaError> {
+        let refused = |reason: &str| CondaError::Spec {
+            spec: pattern.into(),
+            reason: reason.into(),
+        };
+        let pattern = pattern.trim().to_lowercase();
+        let is_word = |letter: char| letter.is_ascii_alphanumeric() || "._-*?[]".contains(letter);
+        if pattern.is_empty() || pattern.starts_with('-') || !pattern.chars().all(is_word) {
+            let reason = "only letters, digits, `.`, `_`, `-`, `*` and `?` are taken";
+            return Err(refused(reason));
+        }
+        if pattern.contains(['*', '?', '[']) {
+            return Pattern::new(&pattern)
+                .map(Self::Matching)
+                .map_err(|error| refused(error.msg));
+        }
+        PackageName::try_from(pattern.as_str())
+            .map(|name| Self::Names(vec![name]))
+            .map_err(|error| refused(&error.to_string()))
+    }
 }
 
 fn shown(record: &RepoDataRecord) -> Found {
