@@ -3,14 +3,16 @@
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
+import textwrap
 import time
 
 import pytest
 
-from tests.machines.places import wait_for
+from tests.machines.places import PROJECT, wait_for
 
 
 @pytest.fixture
@@ -130,6 +132,18 @@ def test_a_configuration_that_somebody_left_where_the_command_is_given_is_not_re
     done = subprocess.run(installation.command("install", "lesson", "--dry-run"), capture_output=True, text=True,
                           cwd=tmp_path, env=installation.environment())
     assert done.returncode == 0 and "+ lesson 1.0" in done.stderr, done.stderr
+
+
+def test_the_example_of_another_index_in_the_documentation_is_read(installation, tmp_path):
+    installation.make_wheel("lesson", "1.0")
+    text = (PROJECT / "docs/user-environment.md").read_text()
+    example = re.search(r"## An index of one's own\n.*?\n\n((?:    .*\n)+)", text, re.DOTALL)[1]
+    address = re.search(r'"(https://.*)"', example)[1]
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv/uv.toml").write_text(textwrap.dedent(example).replace(address, installation.index.url))
+    # uv looks here for the system's configuration before it looks in /etc.
+    installation.run("install", "lesson", UV_DEFAULT_INDEX="", XDG_CONFIG_DIRS=str(tmp_path))
+    assert installation.python("import lesson; print(lesson.VERSION)") == "1.0"
 
 
 # Refused
