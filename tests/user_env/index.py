@@ -3,6 +3,9 @@
 import hashlib
 import re
 import threading
+import zipfile
+from email import message_from_bytes
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -53,7 +56,10 @@ class Index:
     def page(self, name):
         """The links to the wheels of a package; none where there is no wheel."""
         found = [path for path in sorted(self.folder.glob("*.whl")) if normal(path.name.split("-")[0]) == name]
-        links = (f'<a href="/files/{path.name}#sha256={self.digest(path)}">{path.name}</a>' for path in found)
+        links = (
+            f'<a href="/files/{path.name}#sha256={self.digest(path)}"'
+            f' data-requires-python="{escape(required_python(path))}">{path.name}</a>' for path in found
+        )
         return "\n".join(links).encode() if found else None
 
     def digest(self, path):
@@ -62,6 +68,13 @@ class Index:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+def required_python(wheel):
+    """What the wheel says of Python; nothing if any will do."""
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_bytes(archive.read(metadata)).get("Requires-Python", "")
 
 
 def normal(name):

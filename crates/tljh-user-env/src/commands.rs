@@ -5,6 +5,7 @@ mod check;
 mod generations;
 mod packages;
 mod question;
+mod search;
 mod status;
 
 use std::io::Write as _;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
         Command::Apply { file, manner } => change::run(&workshop, &Wish::Apply(file), manner),
         Command::Export => packages::export(&workshop),
         Command::List { form } => packages::list(&workshop, form.json),
+        Command::Search { name, all, form } => search::run(&workshop, &name, all, form.json),
         Command::History { form } => generations::history(&workshop, form.json),
         Command::Diff { from, to, form } => generations::diff(&workshop, from, to, form.json),
         Command::Rollback { number, form } => generations::rollback(&workshop, number, form.json),

@@ -114,6 +114,14 @@ pub enum UserEnvError {
         /// uv's sentence.
         message: String,
     },
+    /// No index has the package that was searched for.
+    #[error("`{name}` was not found in the package index")]
+    NotInIndex {
+        /// The package.
+        name: String,
+        /// Names that are much like it.
+        near: Vec<String>,
+    },
     /// No versions fit together.
     #[error("no versions fit together: {message}")]
     Conflict {
@@ -206,6 +214,13 @@ impl Hinted for UserEnvError {
                     path.display()
                 ));
             }
+            Self::NotInIndex { near, .. } if !near.is_empty() => {
+                return Some(format!(
+                    "did you mean `{}`? Try `tljh-user-env search {}`",
+                    near.join("` or `"),
+                    near[0]
+                ));
+            }
             Self::File(error) => return error.hint(),
             Self::NoSpace { .. } | Self::DiskFull { .. } => {
                 "free some space (`df -h` shows where; `sudo tljh-user-env prune` removes old generations), then run the same command again"
@@ -219,6 +234,7 @@ impl Hinted for UserEnvError {
             }
             Self::NotRoot => "run the same command with `sudo`",
             Self::NotInstalled { .. } => "`tljh-user-env list` shows what is installed",
+            Self::NotInIndex { .. } => "check the spelling at https://pypi.org",
             Self::UnknownPackage { .. } => {
                 "check the spelling at https://pypi.org; nothing was changed"
             }

@@ -15,6 +15,7 @@ mod python;
 mod record;
 mod repair;
 mod requirement;
+mod search;
 mod turn;
 mod uv;
 mod verify;

@@ -86,6 +86,26 @@ impl<'a> Uv<'a> {
         Err(refusal(&output))
     }
 
+    /// Runs a `pip` command that tells something and changes nothing; what it prints.
+    ///
+    /// # Errors
+    /// uv refused.
+    pub fn tell(
+        &self,
+        environment: &Path,
+        deadline: Duration,
+        arguments: impl FnOnce(Invocation) -> Invocation,
+    ) -> Result<String, UserEnvError> {
+        let invocation = arguments(self.invocation(&["pip"]))
+            .args(on(environment))
+            .deadline(deadline);
+        let output = self.output(environment, &invocation)?;
+        if output.code == Some(0) {
+            return Ok(output.stdout);
+        }
+        Err(refusal(&output))
+    }
+
     /// The requirements of installed packages that are not met, a sentence each.
     ///
     /// # Errors
