@@ -1,6 +1,7 @@
 //! A change of the environment: planned, made in a clone, tried out, and switched to.
 
 mod constraints;
+mod installing;
 mod venv;
 
 use std::collections::BTreeSet;
@@ -95,7 +96,6 @@ impl Workshop<'_> {
         )?;
         let source = &plan.base.environment;
         let made = self.make(&record, source, |new| {
-            log::info!("changing generation {} ...", record.number);
             venv::change(self, &plan.work, source, new)
         })?;
         Ok(Outcome {

@@ -93,6 +93,9 @@ pub enum UserEnvError {
     /// Only root may do this.
     #[error("only root may change the environment that everybody uses")]
     NotRoot,
+    /// Somebody pressed Ctrl-C, or the machine is going down.
+    #[error("interrupted; the active environment is as it was")]
+    Interrupted,
     /// The question was not answered with yes.
     #[error("nothing was changed")]
     NotAgreed,
@@ -232,6 +235,7 @@ impl Hinted for UserEnvError {
             Self::NoGeneration { .. } | Self::NothingEarlier => {
                 "`tljh-user-env history` lists the generations"
             }
+            Self::Interrupted => "run the same command again when it suits",
             Self::NotRoot => "run the same command with `sudo`",
             Self::NotInstalled { .. } => "`tljh-user-env list` shows what is installed",
             Self::NotInIndex { .. } => "check the spelling at https://pypi.org",

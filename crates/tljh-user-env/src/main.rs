@@ -10,7 +10,9 @@ mod error;
 mod generations;
 mod health;
 mod in_use;
+mod interrupt;
 mod manifest;
+mod progress;
 mod python;
 mod record;
 mod repair;
@@ -28,7 +30,7 @@ use nix::sys::stat::{Mode, umask};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    tljh_terminal::init_logging(cli.verbosity);
+    tljh_terminal::init_logging_beside(cli.verbosity, progress::aside);
     // Everybody reads what we make, however strict the administrator is.
     umask(Mode::from_bits_truncate(0o022));
     tljh_terminal::finish(commands::run(cli))

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{print, print_json};
 use crate::error::UserEnvError;
+use crate::progress::Progress;
 use crate::requirement::Requirement;
 use crate::search::{Found, Version};
 use crate::workshop::Workshop;
@@ -18,7 +19,9 @@ pub fn run(
     all: bool,
     as_json: bool,
 ) -> Result<(), UserEnvError> {
+    let step = Progress::unlogged("asking the package index");
     let found = workshop.search(name.name())?;
+    drop(step);
     if as_json {
         return print_json(&found);
     }
