@@ -98,6 +98,11 @@ class Installation:
             preexec_fn=lambda: os.umask(umask),
         )
 
+    def processes(self, *whose):
+        """Those that work on a generation."""
+        command = ["pgrep", *whose, "-f", f"{self.generations}/"]
+        return subprocess.run(command, capture_output=True, text=True).stdout.split()
+
     def make_wheel(self, *arguments, **options):
         return make_wheel(self.wheels, *arguments, **options)
 
@@ -142,3 +147,19 @@ def a_copy(workshop, kept):
     yield made
     made.index.close()
     shutil.rmtree(root)
+
+
+@pytest.fixture
+def unchanged(installation):
+    """After the test the active generation is the one from before, whole, and there is no other."""
+    installation.make_wheel("lesson", "1.0")
+    before = installation.numbers(), installation.active(), look(installation)
+    yield
+    assert (installation.numbers(), installation.active(), look(installation)) == before
+    assert installation.python("import jupyterhub, jupyterlab; print(1)") == "1"
+
+
+def look(installation):
+    folder = installation.folder(installation.active())
+    found = {path: path.lstat() for path in folder.rglob("*") if "__pycache__" not in path.parts and not path.is_dir()}
+    return {path: (stat.st_ino, stat.st_mtime_ns, stat.st_mode, stat.st_size) for path, stat in found.items()}

@@ -2,31 +2,17 @@
 
 import json
 import os
-import pty
+import re
 import shutil
 import signal
 import subprocess
+import textwrap
 import time
 
 import pytest
 
-from tests.machines.places import wait_for
-
-
-@pytest.fixture
-def unchanged(installation):
-    """After the test the active generation is the one from before, whole, and there is no other."""
-    installation.make_wheel("lesson", "1.0")
-    before = installation.numbers(), installation.active(), look(installation)
-    yield
-    assert (installation.numbers(), installation.active(), look(installation)) == before
-    assert installation.python("import jupyterhub, jupyterlab; print(1)") == "1"
-
-
-def look(installation):
-    folder = installation.folder(installation.active())
-    found = {path: path.lstat() for path in folder.rglob("*") if "__pycache__" not in path.parts and not path.is_dir()}
-    return {path: (stat.st_ino, stat.st_mtime_ns, stat.st_mode, stat.st_size) for path, stat in found.items()}
+from tests.machines.places import PROJECT, wait_for
+from tests.user_env.terminal import Terminal
 
 
 def refusal(installation, *arguments, **settings):
@@ -132,6 +118,18 @@ def test_a_configuration_that_somebody_left_where_the_command_is_given_is_not_re
     assert done.returncode == 0 and "+ lesson 1.0" in done.stderr, done.stderr
 
 
+def test_the_example_of_another_index_in_the_documentation_is_read(installation, tmp_path):
+    installation.make_wheel("lesson", "1.0")
+    text = (PROJECT / "docs/user-environment.md").read_text()
+    example = re.search(r"## An index of one's own\n.*?\n\n((?:    .*\n)+)", text, re.DOTALL)[1]
+    address = re.search(r'"(https://.*)"', example)[1]
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv/uv.toml").write_text(textwrap.dedent(example).replace(address, installation.index.url))
+    # uv looks here for the system's configuration before it looks in /etc.
+    installation.run("install", "lesson", UV_DEFAULT_INDEX="", XDG_CONFIG_DIRS=str(tmp_path))
+    assert installation.python("import lesson; print(lesson.VERSION)") == "1.0"
+
+
 # Refused
 
 def test_a_file_that_is_not_there_and_a_python_that_does_not_start_are_told(installation):
@@ -231,30 +229,20 @@ def test_only_root_changes_anything(installation, unchanged):
 
 def answer(installation, line):
     """`install lesson` on a terminal, its question answered with `line`: exit code and what was shown."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(installation.command()[0], list(map(str, installation.command("install", "lesson"))),
-                  installation.environment())
-    shown = b""
-    while b"[Y/n]" not in shown:
-        shown += os.read(terminal, 1000)
-    os.write(terminal, line)
-    try:
-        while piece := os.read(terminal, 1000):
-            shown += piece
-    except OSError:
-        pass
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+    terminal = Terminal(installation, "install", "lesson")
+    terminal.wait_for("[Y/n]")
+    terminal.type(line)
+    return terminal.end(), terminal.shown
 
 
 def test_on_a_terminal_the_plan_is_shown_and_a_no_changes_nothing(installation, unchanged):
-    code, shown = answer(installation, b"n\n")
+    code, shown = answer(installation, "n\n")
     assert code == 1 and "+ lesson 1.0" in shown and "nothing was changed" in shown
 
 
 def test_on_a_terminal_a_yes_goes_on(installation):
     installation.make_wheel("lesson", "1.0")
-    code, shown = answer(installation, b"\n")
+    code, shown = answer(installation, "\n")
     assert code == 0 and "generation 2 is active" in shown
     assert installation.python("import lesson; print(lesson.VERSION)") == "1.0"
 
@@ -281,7 +269,7 @@ def test_killed_at_any_step_leaves_the_environment_and_the_next_command_works(in
         "a folder": lambda: (generations / "2").is_dir(),
         "a half-made copy": lambda: len(list(installation.folder(2).glob("lib/python3.*/site-packages/*"))) > 20,
         "an installed package": lambda: list(installation.folder(2).glob("lib/python3.*/site-packages/lesson")),
-        "a throw-away server": lambda: processes(installation, "-u", "nobody"),
+        "a throw-away server": lambda: installation.processes("-u", "nobody"),
         "a finished record": lambda: json.loads((generations / "2.json").read_text())["state"] == "ready",
     }
     for name, reached in states.items():
@@ -293,7 +281,7 @@ def test_killed_at_any_step_leaves_the_environment_and_the_next_command_works(in
         finally:
             command.send_signal(signal.SIGKILL)
             command.wait()
-        wait_for(lambda: not processes(installation), 60, "uv and the throw-away server end with their parent")
+        wait_for(lambda: not installation.processes(), 60, "uv and the throw-away server end with their parent")
         assert installation.active() in ((1,) if name != "a finished record" else (1, 2)), name
         installation.python("import jupyterhub.singleuser, jupyterlab, ipykernel")
         assert installation.json("check")["sound"], name
@@ -302,12 +290,6 @@ def test_killed_at_any_step_leaves_the_environment_and_the_next_command_works(in
             installation.run("prune", "--keep", 0)
         assert installation.numbers() == [1], name
     assert installation.json("install", "lesson")["generation"] == 2
-
-
-def processes(installation, *whose):
-    """Those that work on a generation."""
-    command = ["pgrep", *whose, "-f", f"{installation.generations}/"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
 
 def test_killed_after_growing_delays_leaves_the_environment(installation):

@@ -118,7 +118,9 @@ def test_in_the_end_the_bundle_makes_a_new_one(taught):
 def test_a_fresh_environment_can_be_had_and_be_taken_back(taught):
     assert taught.json("repair", "--fresh") == {"repair": "switched", "generation": 3}
     assert_mended(taught, 3)
-    taught.run("rollback", 2)
+    assert taught.python("import lesson", check=False).returncode != 0
+    taught.run("rollback")
+    assert taught.active() == 2
     assert taught.python("import lesson; print(lesson.VERSION)") == "1.0"
 
 

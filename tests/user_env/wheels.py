@@ -5,14 +5,19 @@ import hashlib
 import zipfile
 
 
-def make_wheel(folder, name, version, files=None, requires=(), scripts=None):
-    """Write `name`-`version` into `folder`; its module `name` knows its VERSION. Returns the wheel's path."""
+def make_wheel(folder, name, version, files=None, requires=(), scripts=None, python=None, summary=None):
+    """Write `name`-`version`, for Pythons like `python`, into `folder`; its module `name` knows its VERSION.
+
+    Returns the wheel's path.
+    """
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {need}\n" for need in requires)
+    more = f"Summary: {summary}\n" if summary else ""
+    more += f"Requires-Python: {python}\n" if python else ""
     content = {
         f"{name}/__init__.py": f"VERSION = {version!r}\n",
         **(files or {}),
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     if scripts:

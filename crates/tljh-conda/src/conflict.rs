@@ -37,7 +37,9 @@ mod tests {
 
     #[test]
     fn an_explanation_is_no_longer_than_a_screen() {
-        let text: String = (0..100).map(|n| format!("line {n}\n\nline {n}\n")).collect();
+        let text: String = (0..100)
+            .map(|n| format!("line {n}\n\nline {n}\n"))
+            .collect();
         let short = shorten(&[text, "x".repeat(1000)]);
         assert_eq!(short.lines().count(), LINES + 1);
         assert!(short.ends_with("... and 81 more lines"));

@@ -28,7 +28,9 @@ pub enum CondaError {
     #[error("could not start")]
     Runtime(#[source] std::io::Error),
     /// A specification with a path, an address or an option in it, or one that conda does not know.
-    #[error("`{spec}` is not the name of a package, perhaps with versions (`numpy`, `numpy>=2`): {reason}")]
+    #[error(
+        "`{spec}` is not the name of a package, perhaps with versions (`numpy`, `numpy>=2`): {reason}"
+    )]
     Spec {
         /// As it was given.
         spec: String,
@@ -159,7 +161,9 @@ pub enum CondaError {
         difference: String,
     },
     /// Nothing says what the package should be.
-    #[error("the channel's index has no SHA-256 of `{name}`, so that nobody could notice a wrong file")]
+    #[error(
+        "the channel's index has no SHA-256 of `{name}`, so that nobody could notice a wrong file"
+    )]
     NoHash {
         /// The package.
         name: String,

@@ -77,7 +77,11 @@ impl Fetcher {
             None
         } else {
             Some(progress::bytes(
-                format!("fetching {} packages, {} MB", missing.len(), bytes.div_ceil(1 << 20)),
+                format!(
+                    "fetching {} packages, {} MB",
+                    missing.len(),
+                    bytes.div_ceil(1 << 20)
+                ),
                 bytes,
             ))
         };
@@ -137,8 +141,16 @@ impl Shared {
         }
     }
 
-    async fn unpack(self: Arc<Self>, record: &RepoDataRecord, destination: PathBuf) -> Result<(), CondaError> {
-        let local = record.url.to_file_path().ok().filter(|_| record.url.scheme() == "file");
+    async fn unpack(
+        self: Arc<Self>,
+        record: &RepoDataRecord,
+        destination: PathBuf,
+    ) -> Result<(), CondaError> {
+        let local = record
+            .url
+            .to_file_path()
+            .ok()
+            .filter(|_| record.url.scheme() == "file");
         let (path, _download) = match local {
             Some(path) => {
                 self.check_local(record, &path).await?;

@@ -27,7 +27,10 @@ pub fn add(
     let mut lines: Vec<_> = gone
         .iter()
         .map(|record| format!("-{}", distribution(&record.repodata_record)))
-        .chain(come.iter().map(|record| format!("+{}", distribution(record))))
+        .chain(
+            come.iter()
+                .map(|record| format!("+{}", distribution(record))),
+        )
         .collect();
     lines.sort_by(|one, other| one[1..].cmp(&other[1..]).then(other.cmp(one)));
     for line in lines {

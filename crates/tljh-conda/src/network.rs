@@ -54,10 +54,12 @@ impl Middleware for Logins {
         for login in &self.0 {
             login.apply(&mut request);
         }
-        next.run(request, extensions).await.map_err(|error| match error {
-            reqwest_middleware::Error::Reqwest(error) => error.with_url(url).into(),
-            error => error,
-        })
+        next.run(request, extensions)
+            .await
+            .map_err(|error| match error {
+                reqwest_middleware::Error::Reqwest(error) => error.with_url(url).into(),
+                error => error,
+            })
     }
 }
 

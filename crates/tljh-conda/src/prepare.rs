@@ -66,8 +66,8 @@ impl Arrivals {
             path: folder.into(),
             source,
         };
-        let paths = PathsJson::from_package_directory_with_deprecated_fallback(folder)
-            .map_err(failed)?;
+        let paths =
+            PathsJson::from_package_directory_with_deprecated_fallback(folder).map_err(failed)?;
         let is_python = IndexJson::from_package_directory(folder)
             .map_err(failed)?
             .noarch
@@ -127,7 +127,11 @@ pub fn ensure_own_files(
         entries.map(|entry| entry.relative_path.clone()).collect()
     };
     let going: HashSet<_> = transaction.removed_packages().flat_map(paths).collect();
-    let staying: HashSet<_> = transaction.unchanged_packages().iter().flat_map(paths).collect();
+    let staying: HashSet<_> = transaction
+        .unchanged_packages()
+        .iter()
+        .flat_map(paths)
+        .collect();
     for path in &arrivals.paths {
         // What goes is unlinked before anything is written.
         if going.contains(path) && !staying.contains(path) {

@@ -29,7 +29,10 @@ pub async fn run(request: SearchRequest) -> Result<SearchAnswer, CondaError> {
         Wanted::Names(spec::parse_names(&request.names)?)
     };
     let index = Index::new(channels, &request.cache, request.offline)?;
-    let phase = progress::phase(format!("reading the index of {}", index.names_of_channels()));
+    let phase = progress::phase(format!(
+        "reading the index of {}",
+        index.names_of_channels()
+    ));
     let is_exact = matches!(wanted, Wanted::Names(_));
     let mut names: Vec<PackageName> = match wanted {
         Wanted::Names(names) => names,

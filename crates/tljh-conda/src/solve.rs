@@ -35,7 +35,10 @@ pub async fn run(request: SolveRequest) -> Result<SolveAnswer, CondaError> {
     let index = Index::new(channels, &request.cache, request.offline)?;
 
     let began = Instant::now();
-    let phase = progress::phase(format!("reading the index of {}", index.names_of_channels()));
+    let phase = progress::phase(format!(
+        "reading the index of {}",
+        index.names_of_channels()
+    ));
     let available = index.records(&change.names_to_read(), true).await?;
     change.ensure_known(&index, &available).await?;
     let machine = machine(&request.cache)?;
@@ -101,7 +104,10 @@ impl Change {
                 .collect(),
             None => Vec::new(),
         };
-        let present: HashSet<_> = installed.iter().map(|record| name(record).clone()).collect();
+        let present: HashSet<_> = installed
+            .iter()
+            .map(|record| name(record).clone())
+            .collect();
         let absent: Vec<_> = removed
             .iter()
             .chain(&updated)
@@ -192,7 +198,12 @@ impl Change {
         available: &[RepoData],
         machine: &[GenericVirtualPackage],
     ) -> Result<Vec<RepoDataRecord>, CondaError> {
-        let named: HashSet<_> = self.wanted.iter().chain(&self.kept).map(|spec| &spec.name).collect();
+        let named: HashSet<_> = self
+            .wanted
+            .iter()
+            .chain(&self.kept)
+            .map(|spec| &spec.name)
+            .collect();
         let others = self
             .staying()
             .filter(|record| !named.contains(name(record)))
@@ -220,7 +231,11 @@ impl Change {
                 .wanted
                 .iter()
                 .map(|spec| spec.name.as_normalized().to_owned())
-                .chain(self.released.iter().map(|name| name.as_normalized().to_owned()))
+                .chain(
+                    self.released
+                        .iter()
+                        .map(|name| name.as_normalized().to_owned()),
+                )
                 .collect(),
         })
     }

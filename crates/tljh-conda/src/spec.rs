@@ -1,8 +1,6 @@
 //! Match specifications and names, refused where they are more than that.
 
-use rattler_conda_types::{
-    MatchSpec, PackageName, PackageNameMatcher, ParseMatchSpecOptions,
-};
+use rattler_conda_types::{MatchSpec, PackageName, PackageNameMatcher, ParseMatchSpecOptions};
 
 use crate::error::CondaError;
 

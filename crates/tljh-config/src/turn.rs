@@ -3,27 +3,22 @@
 //! A reload that restarts the hub while another one waits for it would make that one fail, and its rollback
 //! would take away what this one has just applied. The lock is an flock, so a killed holder releases it.
 
-use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use nix::fcntl::Flock;
 use tljh_machine::{Paths, files};
-use tljh_settings::store::{LockError, holder_of, lock_within};
+use tljh_settings::store::{Lock, LockError, holder_of, lock_within};
 
 use crate::commands::deep;
 use crate::error::Error;
 
 const PAUSE: Duration = Duration::from_millis(50);
-/// A shorter wait is not worth a word.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// The right to apply a configuration, until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
-    _lock: Flock<File>,
+    lock: Lock,
     asked: SystemTime,
-    waited: bool,
 }
 
 impl Turn {
@@ -40,26 +35,17 @@ impl Turn {
 
     fn take_within(path: &Path, deadline: Duration) -> Result<Self, Error> {
         let asked = SystemTime::now();
-        let (mut waited, mut told) = (false, false);
         let named =
             |holder: Option<String>| holder.unwrap_or_else(|| "another program".to_string());
-        let locked = lock_within(path, deadline, PAUSE, |file, since| {
-            waited = true;
-            if !told && since >= SILENCE {
-                told = true;
-                log::info!(
-                    "{} is applying a configuration; waiting until it is done ...",
-                    named(holder_of(file))
-                );
-            }
+        let locked = lock_within(path, deadline, PAUSE, |file| {
+            log::info!(
+                "{} is applying a configuration; waiting until it is done ...",
+                named(holder_of(file))
+            );
         });
         let path = path.to_path_buf();
         match locked {
-            Ok(lock) => Ok(Self {
-                _lock: lock,
-                asked,
-                waited,
-            }),
+            Ok(lock) => Ok(Self { lock, asked }),
             Err(LockError::Unusable(source)) => Err(Error::Turn { path, source }),
             Err(LockError::Held(holder)) => Err(Error::Busy {
                 path,
@@ -71,7 +57,7 @@ impl Turn {
 
     /// Whether it came after another one's.
     pub fn waited(&self) -> bool {
-        self.waited
+        self.lock.waited
     }
 
     /// When it was asked for.

@@ -2,14 +2,17 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tljh_terminal::Secret;
 use wait_timeout::ChildExt;
 
 /// Deadline of a child process that was given none.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+/// How often one looks at a process that is watched.
+const LOOKS: Duration = Duration::from_millis(100);
 
 /// What to run. Arguments are passed as they are; no shell is involved.
 #[derive(Debug, Clone)]
@@ -134,6 +137,20 @@ pub trait Runner {
     /// It could not be started, or its deadline passed.
     fn output(&self, invocation: &Invocation) -> Result<Output, CommandError>;
 
+    /// As [`Runner::output`]; meanwhile `look` is told again and again what was printed on standard error so far, and
+    /// has the process killed by `false`. There is then no exit code.
+    ///
+    /// # Errors
+    /// As [`Runner::output`].
+    fn watch(
+        &self,
+        invocation: &Invocation,
+        look: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Output, CommandError> {
+        let _ = look;
+        self.output(invocation)
+    }
+
     /// Runs to the end and wants exit code 0.
     ///
     /// # Errors
@@ -168,60 +185,124 @@ pub struct SystemRunner;
 
 impl Runner for SystemRunner {
     fn output(&self, invocation: &Invocation) -> Result<Output, CommandError> {
-        log::debug!("running `{}`", invocation.line());
-        let failed = |source| CommandError::Start {
-            line: invocation.line(),
-            source,
-        };
-        let mut child = Command::new(&invocation.program)
-            .args(&invocation.arguments)
-            .envs(
-                invocation
-                    .environment
-                    .iter()
-                    .map(|(name, value)| (name, value)),
-            )
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(if invocation.input.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
-            })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        if let (Some(input), Some(mut pipe)) = (&invocation.input, child.stdin.take()) {
-            // A child that does not read its input ends with an exit code that tells more.
-            let _ = pipe.write_all(input.expose().as_bytes());
-        }
-        let stdout = read_in_background(child.stdout.take());
-        let stderr = read_in_background(child.stderr.take());
-        let status = child.wait_timeout(invocation.deadline).map_err(failed)?;
-        let Some(status) = status else {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(CommandError::Deadline {
-                line: invocation.line(),
-                seconds: invocation.deadline.as_secs(),
-            });
-        };
-        Ok(Output {
-            code: status.code(),
-            stdout: stdout.join().unwrap_or_default(),
-            stderr: stderr.join().unwrap_or_default(),
+        run(invocation, &mut |child, _| {
+            child.wait_timeout(invocation.deadline)
+        })
+    }
+
+    fn watch(
+        &self,
+        invocation: &Invocation,
+        look: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Output, CommandError> {
+        let began = Instant::now();
+        run(invocation, &mut |child, stderr| {
+            loop {
+                if let Some(status) = child.wait_timeout(LOOKS)? {
+                    return Ok(Some(status));
+                }
+                if !look(&stderr.text()) {
+                    child.kill()?;
+                    return child.wait().map(Some);
+                }
+                if began.elapsed() >= invocation.deadline {
+                    return Ok(None);
+                }
+            }
         })
     }
 }
 
-fn read_in_background(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
+/// Runs a process with `wait`, which gives its status, or nothing once its deadline has passed.
+fn run(
+    invocation: &Invocation,
+    wait: &mut dyn FnMut(&mut Child, &Printed) -> std::io::Result<Option<ExitStatus>>,
+) -> Result<Output, CommandError> {
+    log::debug!("running `{}`", invocation.line());
+    let failed = |source| CommandError::Start {
+        line: invocation.line(),
+        source,
+    };
+    let mut child = Command::new(&invocation.program)
+        .args(&invocation.arguments)
+        .envs(
+            invocation
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(if invocation.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    if let (Some(input), Some(mut pipe)) = (&invocation.input, child.stdin.take()) {
+        // A child that does not read its input ends with an exit code that tells more.
+        let _ = pipe.write_all(input.expose().as_bytes());
+    }
+    let stdout = Printed::read(child.stdout.take());
+    let stderr = Printed::read(child.stderr.take());
+    let status = wait(&mut child, &stderr).map_err(failed)?;
+    let Some(status) = status else {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(CommandError::Deadline {
+            line: invocation.line(),
+            seconds: invocation.deadline.as_secs(),
+        });
+    };
+    Ok(Output {
+        code: status.code(),
+        stdout: stdout.end(),
+        stderr: stderr.end(),
     })
+}
+
+/// What a process prints, read while it runs.
+struct Printed {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reading: std::thread::JoinHandle<()>,
+}
+
+impl Printed {
+    fn read(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reading = std::thread::spawn(move || {
+            let Some(mut pipe) = pipe else { return };
+            let mut piece = [0; 16_384];
+            loop {
+                match pipe.read(&mut piece) {
+                    Ok(0) => return,
+                    Ok(length) => lock(&shared).extend_from_slice(&piece[..length]),
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(_) => return,
+                }
+            }
+        });
+        Self { bytes, reading }
+    }
+
+    /// So far.
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.bytes)).into_owned()
+    }
+
+    /// All of it.
+    fn end(self) -> String {
+        let Self { bytes, reading } = self;
+        let _ = reading.join();
+        String::from_utf8_lossy(&lock(&bytes)).into_owned()
+    }
+}
+
+fn lock(bytes: &Mutex<Vec<u8>>) -> std::sync::MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -237,6 +318,33 @@ mod tests {
             SystemRunner.run(&hanging),
             Err(CommandError::Deadline { .. })
         ));
+    }
+
+    #[test]
+    fn a_watched_process_is_looked_at_while_it_prints_and_can_be_ended() {
+        let script = "echo one >&2; read answer <fifo; echo two >&2; exec sleep 60";
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let script = script.replace("fifo", &fifo.display().to_string());
+        let printing = Invocation::new("sh").args(["-c", &script]);
+        let mut looks = Vec::new();
+        let output = SystemRunner.watch(&printing, &mut |text| {
+            // It goes on once the first line was seen.
+            if text == "one\n" && !looks.contains(&text.to_string()) {
+                std::fs::write(&fifo, "go on\n").unwrap();
+            }
+            looks.push(text.to_string());
+            !text.contains("two")
+        });
+        let output = output.unwrap();
+        assert_eq!((output.code, output.stderr.as_str()), (None, "one\ntwo\n"));
+        let quick = SystemRunner.watch(&Invocation::new("true"), &mut |_| true);
+        assert_eq!(quick.unwrap().code, Some(0));
+        let hanging = Invocation::new("sleep").arg("60");
+        let hanging = hanging.deadline(Duration::from_millis(50));
+        let stopped = SystemRunner.watch(&hanging, &mut |_| true);
+        assert!(matches!(stopped, Err(CommandError::Deadline { .. })));
     }
 
     #[test]

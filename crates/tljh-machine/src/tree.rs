@@ -22,17 +22,44 @@ pub fn clone_tree(
     target: &Path,
     may_share: &dyn Fn(&Path) -> bool,
 ) -> Result<(), FileError> {
+    clone_tree_watched(source, target, may_share, &mut || Ok(()))
+}
+
+/// As [`clone_tree`]; `each` is called before each file, and ends it by an error.
+///
+/// # Errors
+/// As [`clone_tree`], and the one of `each`.
+pub fn clone_tree_watched(
+    source: &Path,
+    target: &Path,
+    may_share: &dyn Fn(&Path) -> bool,
+    each: &mut dyn FnMut() -> io::Result<()>,
+) -> Result<(), FileError> {
     let mut cloning = Cloning {
         source,
         may_share,
+        each,
         reflinks: true,
     };
     cloning.folder(source, target)
 }
 
+/// How many files are below `folder`, links left out; what cannot be read is not counted.
+pub fn count_files(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => count_files(&entry.path()),
+            Ok(kind) => u64::from(kind.is_file()),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
 struct Cloning<'a> {
     source: &'a Path,
     may_share: &'a dyn Fn(&Path) -> bool,
+    each: &'a mut dyn FnMut() -> io::Result<()>,
     /// Until the file system refuses one.
     reflinks: bool,
 }
@@ -64,6 +91,7 @@ impl Cloning<'_> {
     }
 
     fn file(&mut self, old: &Path, new: &Path) -> Result<(), FileError> {
+        (self.each)().map_err(failed("copy", old))?;
         let metadata = fs::symlink_metadata(old).map_err(failed("read", old))?;
         if self.reflinks {
             if reflink(old, new, &metadata).is_ok() {
@@ -116,6 +144,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_clone_is_given_up_when_it_is_not_wanted_any_more() {
+        let root = tempfile::tempdir().unwrap();
+        let (source, target) = (root.path().join("source"), root.path().join("target"));
+        fs::create_dir(&source).unwrap();
+        fs::create_dir(&target).unwrap();
+        for name in ["a", "b", "c"] {
+            fs::write(source.join(name), name).unwrap();
+        }
+        let mut left = 2;
+        let cloned = clone_tree_watched(&source, &target, &|_| true, &mut || {
+            left -= 1;
+            if left < 0 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            Ok(())
+        });
+        assert!(cloned.is_err());
+        assert_eq!(count_files(&target), 2);
+    }
+
+    #[test]
     fn a_clone_is_the_same_and_shares_only_what_it_may() {
         let root = tempfile::tempdir().unwrap();
         let (source, target) = (root.path().join("source"), root.path().join("target"));
@@ -140,6 +189,7 @@ mod tests {
         );
         let inode = |path: &Path| path.join("run").metadata().unwrap().ino();
         assert_ne!(inode(&source), inode(&target));
+        assert_eq!((count_files(&source), count_files(&target)), (2, 2));
         fs::write(target.join("run"), "changed").unwrap();
         assert_eq!(fs::read(source.join("run")).unwrap(), b"run");
     }

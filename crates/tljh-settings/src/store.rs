@@ -22,7 +22,7 @@ mod lock;
 
 pub use held::Held;
 pub use holder::holder_of;
-pub use lock::{LockError, lock_within};
+pub use lock::{Lock, LockError, lock_within};
 
 /// How long an edit waits for another one.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -148,7 +148,8 @@ impl Store {
         let mut name = self.path.clone().into_os_string();
         name.push(".lock");
         let path = PathBuf::from(name);
-        lock_within(&path, self.deadline, LOCK_POLL, |_, _| ()).map_err(|error| match error {
+        let locked = lock_within(&path, self.deadline, LOCK_POLL, |_| ());
+        locked.map(|lock| lock.file).map_err(|error| match error {
             LockError::Unusable(source) => StoreError::OpenLock { path, source },
             LockError::Held(holder) => StoreError::Locked {
                 path,

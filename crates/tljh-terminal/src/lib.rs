@@ -7,10 +7,12 @@
 
 mod docs;
 mod logging;
+mod question;
 mod report;
 mod secret;
 
 pub use docs::{RenderError, render_docs};
-pub use logging::{Verbosity, init_logging, init_service_logging};
+pub use logging::{Verbosity, init_logging, init_logging_beside, init_service_logging};
+pub use question::ask;
 pub use report::{Hinted, finish, render_error};
 pub use secret::Secret;

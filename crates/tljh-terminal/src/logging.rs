@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use clap::{ArgAction, Args};
 use env_logger::{Builder, Logger};
-use log::LevelFilter;
+use log::{LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 use journal::Journal;
@@ -42,6 +42,14 @@ pub fn init_logging(verbosity: Verbosity) {
     install_text(text_logger(verbosity));
 }
 
+/// As [`init_logging`], on a terminal where something else stands too, such as a bar of progress: each line is written
+/// by the function that `aside` is given, which makes room for it.
+pub fn init_logging_beside(verbosity: Verbosity, aside: fn(&mut dyn FnMut())) {
+    let text = text_logger(verbosity);
+    let level = text.filter();
+    install(Box::new(Beside { text, aside }), level);
+}
+
 /// As [`init_logging`], for a service that runs on: where standard error is the journal, entries go there with their
 /// key-value pairs as fields (systemd.journal-fields(7)).
 ///
@@ -52,10 +60,7 @@ pub fn init_service_logging(verbosity: Verbosity) {
     match connected_to_journal().then(JournalLog::new) {
         Some(Ok(journal)) => {
             let level = text.filter();
-            let installed = log::set_boxed_logger(Box::new(Journal { journal, text }));
-            if installed.is_ok() {
-                log::set_max_level(level);
-            }
+            install(Box::new(Journal { journal, text }), level);
         }
         _ => install_text(text),
     }
@@ -63,8 +68,33 @@ pub fn init_service_logging(verbosity: Verbosity) {
 
 fn install_text(text: Logger) {
     let level = text.filter();
-    if log::set_boxed_logger(Box::new(text)).is_ok() {
+    install(Box::new(text), level);
+}
+
+fn install(logger: Box<dyn Log>, level: LevelFilter) {
+    if log::set_boxed_logger(logger).is_ok() {
         log::set_max_level(level);
+    }
+}
+
+struct Beside {
+    text: Logger,
+    aside: fn(&mut dyn FnMut()),
+}
+
+impl Log for Beside {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.text.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.text.matches(record) {
+            (self.aside)(&mut || self.text.log(record));
+        }
+    }
+
+    fn flush(&self) {
+        self.text.flush();
     }
 }
 

@@ -3,6 +3,7 @@
 mod conda;
 pub mod constraints;
 mod file;
+mod installing;
 mod venv;
 
 use std::collections::BTreeSet;
@@ -184,7 +185,6 @@ impl Workshop<'_> {
         )?;
         let source = &plan.base.environment;
         let made = self.make(&record, source, |new| {
-            log::info!("changing generation {} ...", record.number);
             plan.works.iter().try_for_each(|work| match work {
                 Work::Uv(work) => venv::change(self, work, source, new),
                 Work::Conda(work) => conda::change(self, work, source, new),

@@ -139,6 +139,22 @@ Examples:
         #[command(flatten)]
         form: Form,
     },
+    /// Show which versions of a package can be had
+    #[command(after_long_help = "\
+A star marks the version that is installed. The indexes are those that `install` uses.
+
+Example:
+  tljh-user-env search pandas")]
+    Search {
+        /// The name of a package
+        #[arg(value_parser = name)]
+        name: Requirement,
+        /// Show old versions too
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        form: Form,
+    },
     /// List the generations
     #[command(visible_alias = "generations")]
     History {

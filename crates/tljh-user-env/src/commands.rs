@@ -6,6 +6,7 @@ mod conda;
 mod generations;
 mod packages;
 mod question;
+mod search;
 mod status;
 mod switch;
 
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
         } => switch::run(&workshop, engine, python.as_deref(), manner),
         Command::Conda { command } => conda::run(&mut workshop, command),
         Command::List { form } => packages::list(&workshop, form.json),
+        Command::Search { name, all, form } => search::run(&workshop, &name, all, form.json),
         Command::History { form } => generations::history(&workshop, form.json),
         Command::Diff { from, to, form } => generations::diff(&workshop, from, to, form.json),
         Command::Rollback { number, form } => generations::rollback(&workshop, number, form.json),

@@ -93,6 +93,9 @@ pub enum UserEnvError {
     /// Only root may do this.
     #[error("only root may change the environment that everybody uses")]
     NotRoot,
+    /// Somebody pressed Ctrl-C, or the machine is going down.
+    #[error("interrupted; the active environment is as it was")]
+    Interrupted,
     /// The question was not answered with yes.
     #[error("nothing was changed")]
     NotAgreed,
@@ -157,6 +160,14 @@ pub enum UserEnvError {
     /// The configuration cannot be read.
     #[error(transparent)]
     Settings(#[from] tljh_settings::SettingsError),
+    /// No index has the package that was searched for.
+    #[error("`{name}` was not found in the package index")]
+    NotInIndex {
+        /// The package.
+        name: String,
+        /// Names that are much like it.
+        near: Vec<String>,
+    },
     /// No versions fit together.
     #[error("no versions fit together: {message}")]
     Conflict {
@@ -249,6 +260,13 @@ impl Hinted for UserEnvError {
                     path.display()
                 ));
             }
+            Self::NotInIndex { near, .. } if !near.is_empty() => {
+                return Some(format!(
+                    "did you mean `{}`? Try `tljh-user-env search {}`",
+                    near.join("` or `"),
+                    near[0]
+                ));
+            }
             Self::File(error) => return error.hint(),
             Self::NoSpace { .. } | Self::DiskFull { .. } => {
                 "free some space (`df -h` shows where; `sudo tljh-user-env prune` removes old generations), then run the same command again"
@@ -260,8 +278,10 @@ impl Hinted for UserEnvError {
             Self::NoGeneration { .. } | Self::NothingEarlier => {
                 "`tljh-user-env history` lists the generations"
             }
+            Self::Interrupted => "run the same command again when it suits",
             Self::NotRoot => "run the same command with `sudo`",
             Self::NotInstalled { .. } => "`tljh-user-env list` shows what is installed",
+            Self::NotInIndex { .. } => "check the spelling at https://pypi.org",
             Self::UnknownPackage { .. } => {
                 "check the spelling at https://pypi.org; nothing was changed"
             }

@@ -17,7 +17,9 @@ use tljh_machine::{Paths, Runner, files, tree};
 use crate::build::MARKER;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
+use crate::interrupt;
 use crate::manifest::read_manifest;
+use crate::progress::Progress;
 use crate::python::python_version;
 use crate::record::{Record, State};
 use shared::{ensure_shared_folder, may_share};
@@ -163,7 +165,16 @@ impl Generations {
     /// A file cannot be copied.
     pub fn fill(&self, record: &Record, source: &Path) -> Result<(), UserEnvError> {
         let target = self.folder(record.number);
-        Ok(tree::clone_tree(source, &target, &may_share)?)
+        let step = Progress::counted(
+            &format!("copying the environment to generation {}", record.number),
+            || tree::count_files(source),
+        );
+        let mut each = || {
+            step.advance();
+            interrupt::refuse().map_err(|_| std::io::ErrorKind::Interrupted.into())
+        };
+        let cloned = tree::clone_tree_watched(source, &target, &may_share, &mut each);
+        Ok(cloned?)
     }
 
     /// Declares a generation ready, with what is installed now, once all of it is on disk.

@@ -1,44 +1,45 @@
 //! Which generations running processes use.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use procfs::process::{FDTarget, MMapPath, Process, all_processes};
 
 /// The numbers of the generations below `root` from which a process has a file mapped or open, or where it works.
 /// Without root only our own processes are seen.
 pub fn generations_in_use(root: &Path) -> BTreeSet<u64> {
-    let start = format!("{}/", root.display());
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok())
-        .flat_map(|entry| texts(&entry.path()))
-        .flat_map(|text| numbers(&text, &start))
+    let number = |path: PathBuf| -> Option<u64> {
+        let below = path.strip_prefix(root).ok()?;
+        below.iter().next()?.to_str()?.parse().ok()
+    };
+    all_processes()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flat_map(|process| used(&process))
+        .filter_map(number)
         .collect()
 }
 
-/// Where the kernel names the files of a process.
-fn texts(process: &Path) -> Vec<String> {
-    let mut texts = vec![fs::read_to_string(process.join("maps")).unwrap_or_default()];
-    let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten();
-    let links = descriptors.flatten().map(|entry| entry.path());
-    for link in links.chain([process.join("cwd")]) {
-        texts.extend(fs::read_link(link).map(|target| format!("{}/", target.display())));
-    }
-    texts
-}
-
-/// The numbers that follow `start` in `text`.
-fn numbers(text: &str, start: &str) -> Vec<u64> {
-    text.match_indices(start)
-        .filter_map(|(at, _)| {
-            let rest = &text[at + start.len()..];
-            rest[..rest.find('/')?].parse().ok()
-        })
-        .collect()
+/// The files that the kernel names for a process; none for one that has just ended.
+fn used(process: &Process) -> Vec<PathBuf> {
+    let mapped = process.maps().into_iter().flatten();
+    let mapped = mapped.filter_map(|map| match map.pathname {
+        MMapPath::Path(path) => Some(path),
+        _ => None,
+    });
+    let open = process.fd().into_iter().flatten().flatten();
+    let open = open.filter_map(|descriptor| match descriptor.target {
+        FDTarget::Path(path) => Some(path),
+        _ => None,
+    });
+    mapped.chain(open).chain(process.cwd()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -15,11 +15,14 @@ mod front;
 mod generations;
 mod health;
 mod in_use;
+mod interrupt;
 mod manifest;
+mod progress;
 mod python;
 mod record;
 mod repair;
 mod requirement;
+mod search;
 mod switch;
 mod turn;
 mod uv;
@@ -33,7 +36,7 @@ use nix::sys::stat::{Mode, umask};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    tljh_terminal::init_logging(cli.verbosity);
+    tljh_terminal::init_logging_beside(cli.verbosity, progress::aside);
     // Everybody reads what we make, however strict the administrator is.
     umask(Mode::from_bits_truncate(0o022));
     tljh_terminal::finish(commands::run(cli))

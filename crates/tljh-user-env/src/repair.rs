@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use crate::build;
 use crate::error::UserEnvError;
 use crate::health::{Health, examine, open_up};
+use crate::interrupt;
 use crate::manifest::{differences, read_manifest};
+use crate::progress::Progress;
 use crate::record::Record;
 use crate::verify::verify;
 use crate::workshop::Workshop;
@@ -41,8 +43,7 @@ impl Workshop<'_> {
         let folder = self.generations.folder(active.number);
         let opened = open_up(&folder)?;
         let _ = build::ensure_hooks(&folder);
-        log::info!("trying out generation {} ...", active.number);
-        let Some(problem) = self.problem(&active) else {
+        let Some(problem) = self.try_out(&active) else {
             return Ok(if opened > 0 {
                 Repair::Opened(opened)
             } else {
@@ -54,9 +55,11 @@ impl Workshop<'_> {
         if let Some(number) = self.back_to_sealed(&active) {
             return Ok(Repair::Switched(number));
         }
+        interrupt::refuse()?;
         if let Some(number) = self.back_to_earlier(&active)? {
             return Ok(Repair::Switched(number));
         }
+        interrupt::refuse()?;
         self.build_fresh().map(Repair::Switched)
     }
 
@@ -71,7 +74,8 @@ impl Workshop<'_> {
     }
 
     /// What is wrong with a generation, tried out too; none if it works.
-    fn problem(&self, record: &Record) -> Option<String> {
+    fn try_out(&self, record: &Record) -> Option<String> {
+        let _step = Progress::begin(&format!("trying out generation {}", record.number));
         match self.examine(record) {
             Err(error) => return Some(error.to_string()),
             Ok(health) if !health.is_good() => return Some(health.problems().join("\n")),
@@ -133,8 +137,7 @@ impl Workshop<'_> {
             .transpose()?
             .flatten()
         {
-            log::info!("trying out generation {} ...", record.number);
-            if self.problem(&record).is_none() {
+            if self.try_out(&record).is_none() {
                 self.generations.switch(record.number)?;
                 self.settle(record.number);
                 return Ok(Some(record.number));
@@ -145,7 +148,9 @@ impl Workshop<'_> {
     }
 
     fn build_fresh(&self) -> Result<u64, UserEnvError> {
-        log::info!("making the environment anew, with JupyterLab and its companions alone ...");
+        let _step = Progress::begin(
+            "making the environment anew, with JupyterLab and its companions alone",
+        );
         let record = build::build(&self.generations, self.runner, &self.bundle)?;
         let number = record.number;
         verify(&self.generations.folder(number), &record.packages)?;

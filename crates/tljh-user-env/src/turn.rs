@@ -15,13 +15,11 @@ use crate::record;
 /// A big installation may take a while.
 const DEADLINE: Duration = Duration::from_secs(1800);
 const PAUSE: Duration = Duration::from_millis(100);
-/// A shorter wait is not worth a word.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// The right to change the environment, until it is dropped; a killed holder gives it back (flock(2)).
 #[derive(Debug)]
 pub struct Turn {
-    lock: Flock<File>,
+    file: Flock<File>,
 }
 
 impl Turn {
@@ -34,16 +32,12 @@ impl Turn {
     }
 
     fn take_within(path: &Path, deadline: Duration) -> Result<Self, UserEnvError> {
-        let mut told = false;
-        let locked = lock_within(path, deadline, PAUSE, |_, since| {
-            if !told && since >= SILENCE {
-                told = true;
-                log::info!("{}; waiting until that is done ...", holder(path));
-            }
+        let locked = lock_within(path, deadline, PAUSE, |_| {
+            log::info!("{}; waiting until that is done ...", holder(path));
         });
         match locked {
             Ok(lock) => {
-                let mut turn = Self { lock };
+                let mut turn = Self { file: lock.file };
                 turn.sign();
                 Ok(turn)
             }
@@ -64,9 +58,9 @@ impl Turn {
         let command = line.split(' ').next().unwrap_or_default();
         let by = record::who();
         let since = Local::now().format("%H:%M:%S");
-        let _ = self.lock.set_len(0);
-        let _ = self.lock.rewind();
-        let _ = write!(self.lock, "{by} runs `{command}` since {since}");
+        let _ = self.file.set_len(0);
+        let _ = self.file.rewind();
+        let _ = write!(self.file, "{by} runs `{command}` since {since}");
     }
 }
 

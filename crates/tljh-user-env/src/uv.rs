@@ -64,12 +64,27 @@ impl<'a> Uv<'a> {
         verb: &[&str],
         arguments: &[String],
     ) -> Result<String, UserEnvError> {
+        self.pip_watched(environment, folder, verb, arguments, &mut |_| true)
+    }
+
+    /// As [`Uv::pip`]; `look` sees again and again what uv reported so far, and ends it by `false`.
+    ///
+    /// # Errors
+    /// As [`Uv::pip`].
+    pub fn pip_watched(
+        &self,
+        environment: &Path,
+        folder: &Path,
+        verb: &[&str],
+        arguments: &[String],
+        look: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<String, UserEnvError> {
         let invocation = self
             .invocation_in(folder, &["pip"])
             .args(verb)
             .args(on(environment))
             .args(arguments);
-        let output = self.output(environment, &invocation)?;
+        let output = self.cleaned(environment, self.runner.watch(&invocation, look))?;
         if output.code == Some(0) {
             return Ok(output.stderr);
         }
@@ -92,7 +107,27 @@ impl<'a> Uv<'a> {
             .args(["--no-header", "--no-annotate", "-"])
             .args(on(environment))
             .input(Secret::new(requirements));
-        let output = self.output(environment, &invocation)?;
+        let output = self.cleaned(environment, self.runner.output(&invocation))?;
+        if output.code == Some(0) {
+            return Ok(output.stdout);
+        }
+        Err(refusal(&output))
+    }
+
+    /// Runs a `pip` command that tells something and changes nothing; what it prints.
+    ///
+    /// # Errors
+    /// uv refused.
+    pub fn tell(
+        &self,
+        environment: &Path,
+        deadline: Duration,
+        arguments: impl FnOnce(Invocation) -> Invocation,
+    ) -> Result<String, UserEnvError> {
+        let invocation = arguments(self.invocation(&["pip"]))
+            .args(on(environment))
+            .deadline(deadline);
+        let output = self.cleaned(environment, self.runner.output(&invocation))?;
         if output.code == Some(0) {
             return Ok(output.stdout);
         }
@@ -109,7 +144,7 @@ impl<'a> Uv<'a> {
             .invocation(&["pip", "check"])
             .args(on(environment))
             .env("UV_NO_CACHE", "1");
-        let output = self.output(environment, &invocation)?;
+        let output = self.cleaned(environment, self.runner.output(&invocation))?;
         let found: Vec<String> = output
             .stderr
             .lines()
@@ -127,8 +162,11 @@ impl<'a> Uv<'a> {
         .into())
     }
 
-    fn output(&self, environment: &Path, invocation: &Invocation) -> Result<Output, UserEnvError> {
-        let output = self.runner.output(invocation);
+    fn cleaned(
+        &self,
+        environment: &Path,
+        output: Result<Output, CommandError>,
+    ) -> Result<Output, UserEnvError> {
         // Everybody may write to this lock, and so keep others out. Without root there is none of ours.
         let _ = files::ensure_absent(&environment.join(".lock"));
         Ok(output?)
@@ -222,6 +260,13 @@ fn pieces(stderr: &str) -> Vec<String> {
             "No solution found when resolving",
             "Using Python ",
             "Resolved ",
+            "Prepared ",
+            "Downloading ",
+            "Downloaded ",
+            "Building ",
+            "Built ",
+            "Uninstalled ",
+            "Installed ",
         ];
         if line.is_empty() || skipped.iter().any(|start| line.starts_with(start)) {
             continue;

@@ -10,6 +10,7 @@ use nix::unistd::{Gid, Uid};
 use tljh_machine::{CommandError, Invocation, Runner as _, SystemRunner, files, http, wait_for};
 
 use crate::error::UserEnvError;
+use crate::interrupt;
 use crate::manifest::Package;
 
 /// A cold start on a small machine under load.
@@ -50,7 +51,7 @@ pub fn verify(environment: &Path, packages: &[Package]) -> Result<(), UserEnvErr
     }
     let answers = |path: &str| http::status("", port, &format!("{PREFIX}{path}"));
     let answer = wait_for(DEADLINE, || {
-        if server.has_ended() {
+        if server.has_ended() || interrupt::is_asked() {
             return Some(false);
         }
         (answers("api") == Some(200)).then_some(true)

@@ -13,7 +13,9 @@ use crate::change::constraints::{condas_pins, write_constraints};
 use crate::conda::Conda;
 use crate::error::UserEnvError;
 use crate::generations::Generations;
+use crate::interrupt;
 use crate::manifest::{Package, read_manifest};
+use crate::progress::Progress;
 use crate::record::Record;
 use crate::turn::Turn;
 use crate::uv::Uv;
@@ -100,11 +102,18 @@ impl<'a> Workshop<'a> {
         let make = || {
             work(&folder)?;
             activation::ensure(&folder, self.generations.link())?;
-            log::info!("trying it out with a throw-away server ...");
+            let step = Progress::begin("trying it out with a throw-away server");
             verify(&folder, &read_manifest(&folder)?)?;
+            drop(step);
+            let _step = Progress::unlogged("waiting until it is on the disk");
             self.generations.finish(record.clone())
         };
-        match make().and_then(|record| self.generations.switch(number).map(|()| record)) {
+        interrupt::listen();
+        let made = make().and_then(|record| {
+            interrupt::refuse()?;
+            self.generations.switch(number).map(|()| record)
+        });
+        match made {
             Ok(record) => {
                 self.settle(number);
                 Ok(record)
@@ -113,7 +122,12 @@ impl<'a> Workshop<'a> {
                 if let Err(left) = self.generations.remove(number) {
                     log::warn!("generation {number} is left over: {left}");
                 }
-                Err(error)
+                // Whatever else it says is a consequence.
+                Err(if interrupt::is_asked() {
+                    UserEnvError::Interrupted
+                } else {
+                    error
+                })
             }
         }
     }
@@ -127,6 +141,7 @@ impl<'a> Workshop<'a> {
                 .begin_renewal(COMPILATION)
                 .map_err(UserEnvError::from)
         } else {
+            let _step = Progress::unlogged("keeping a copy of it");
             self.generations
                 .seal(self.runner, number)
                 .and_then(|()| self.generations.drop_seals_but(number))

@@ -1,12 +1,12 @@
 //! `tljh-config edit`, in the manner of visudo.
 
 mod editor;
-mod prompt;
 mod workspace;
 
 use tljh_settings::edit::Document;
 use tljh_settings::store::Held;
 use tljh_settings::{Severity, check};
+use tljh_terminal::ask;
 
 use super::change::tell;
 use super::inspect::{inspect, refuse_errors};
@@ -14,7 +14,6 @@ use super::{Target, print};
 use crate::difference;
 use crate::error::Error;
 use editor::Editor;
-use prompt::ask;
 use workspace::Workspace;
 
 /// Lets the user edit a copy of the file, checks it, and replaces the file after a yes.
@@ -96,7 +95,7 @@ impl Session<'_> {
             "`{}` holds a draft of an earlier edit: (c)ontinue with it, (d)iscard it? ",
             self.workspace.draft().display()
         );
-        match ask(&question, "cd")? {
+        match ask(&question, "cd", None).map_err(Error::Input)? {
             Some('c') => Ok(draft),
             Some(_) => {
                 self.workspace.remove_draft()?;
@@ -116,7 +115,7 @@ impl Session<'_> {
         if let Err(error) = self.refuse_errors(text) {
             log::error!("{error}");
             let question = "what now: (e)dit again, (d)iscard, (k)eep a draft? ";
-            return Ok(next(ask(question, "edk")?));
+            return Ok(next(ask(question, "edk", None).map_err(Error::Input)?));
         }
         match (Document::parse(&self.text), Document::parse(text)) {
             (Ok(before), Ok(after)) => {
@@ -130,7 +129,7 @@ impl Session<'_> {
             return Ok(Next::Shown);
         }
         let question = "write it: (y)es, (e)dit again, (d)iscard, (k)eep a draft? ";
-        Ok(next(ask(question, "yedkn")?))
+        Ok(next(ask(question, "yedkn", None).map_err(Error::Input)?))
     }
 
     /// The error that shows what is wrong with `text`. Unknown keys that the file has already are not.

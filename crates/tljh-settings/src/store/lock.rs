@@ -11,6 +11,18 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::holder_of;
 
+/// A shorter wait is not worth a word.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// A lock that was had.
+#[derive(Debug)]
+pub struct Lock {
+    /// The locked file; closed, it is free.
+    pub file: Flock<File>,
+    /// Whether another program held it at first.
+    pub waited: bool,
+}
+
 /// Why a lock was not had.
 #[derive(Debug)]
 pub enum LockError {
@@ -21,7 +33,7 @@ pub enum LockError {
 }
 
 /// Locks the file at `path`, which is made, mode 0600, if there is none. It is tried again after each `pause` until
-/// `deadline` has passed; before each pause `waiting` is told of the file and of the time since the first try.
+/// `deadline` has passed. After a second of waiting `tell` is called once, with the file, to say who holds it.
 ///
 /// # Errors
 /// Those of [`LockError`].
@@ -29,8 +41,8 @@ pub fn lock_within(
     path: &Path,
     deadline: Duration,
     pause: Duration,
-    mut waiting: impl FnMut(&File, Duration),
-) -> Result<Flock<File>, LockError> {
+    tell: impl FnOnce(&File),
+) -> Result<Lock, LockError> {
     let mut file = OpenOptions::new()
         .create(true)
         .write(true)
@@ -39,16 +51,46 @@ pub fn lock_within(
         .open(path)
         .map_err(LockError::Unusable)?;
     let began = Instant::now();
+    let mut waited = false;
+    let mut tell = Some(tell);
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
+            Ok(file) => return Ok(Lock { file, waited }),
             Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
             Err((_, error)) => return Err(LockError::Unusable(error.into())),
         };
-        if began.elapsed() >= deadline {
+        waited = true;
+        let since = began.elapsed();
+        if since >= deadline {
             return Err(LockError::Held(holder_of(&file)));
         }
-        waiting(&file, began.elapsed());
+        if since >= SILENCE
+            && let Some(tell) = tell.take()
+        {
+            tell(&file);
+        }
         std::thread::sleep(pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_long_is_told_once_and_who_does_not_wait_never() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let pause = Duration::from_millis(10);
+        let silent = |_: &File| panic!("nobody waits");
+        let first = lock_within(&path, Duration::ZERO, pause, silent).unwrap();
+        assert!(!first.waited);
+        let mut told = 0;
+        let refused = lock_within(&path, SILENCE * 2, pause, |_| told += 1);
+        assert!(matches!(refused, Err(LockError::Held(Some(_)))));
+        assert_eq!(told, 1);
+        // The one who is told of the wait gets the lock once the other lets go of it.
+        let second = lock_within(&path, SILENCE * 30, pause, |_| drop(first)).unwrap();
+        assert!(second.waited);
     }
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use tljh_machine::files;
 
 use super::constraints::{condas_pins, hub_pin, installed_needs, write_constraints};
+use super::installing::Installing;
 use super::{Base, Wish};
 use crate::error::UserEnvError;
+use crate::interrupt;
 use crate::manifest::{Difference, normalize};
 use crate::requirement::Requirement;
 use crate::uv::{Uv, read_steps};
@@ -20,6 +22,7 @@ pub struct Work {
     arguments: Vec<String>,
     // Relative paths in files of requirements start here.
     folder: PathBuf,
+    steps: Vec<Difference>,
     // Holds the constraints until uv has read them again.
     _constraints: Option<tempfile::NamedTempFile>,
 }
@@ -63,6 +66,7 @@ pub fn plan(
         let work = Work {
             verb: work.verb,
             arguments,
+            steps: steps.clone(),
             folder: work.folder.clone(),
             _constraints: Some(file),
         };
@@ -86,7 +90,13 @@ pub fn change(
 ) -> Result<(), UserEnvError> {
     let uv = workshop.uv()?;
     let content = uv.conflicts(source).unwrap_or_default();
-    uv.pip(new, &work.folder, &[work.verb, "--quiet"], &work.arguments)?;
+    let installing = Installing::begin(new, &work.steps);
+    let mut look = |report: &str| {
+        installing.look(report);
+        !interrupt::is_asked()
+    };
+    uv.pip_watched(new, &work.folder, &[work.verb], &work.arguments, &mut look)?;
+    drop(installing);
     refuse_new_conflicts(&content, uv.conflicts(new)?)
 }
 
@@ -114,6 +124,7 @@ fn work(wish: &Wish, named: &[String]) -> Result<Work, UserEnvError> {
         verb,
         arguments,
         folder,
+        steps: Vec::new(),
         _constraints: None,
     })
 }

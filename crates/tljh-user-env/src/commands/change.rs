@@ -6,11 +6,14 @@ use super::{print_json, question};
 use crate::change::{Plan, Wish};
 use crate::cli::Manner;
 use crate::error::UserEnvError;
+use crate::progress::Progress;
 use crate::workshop::Workshop;
 
 /// Plans, shows, asks and does.
 pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), UserEnvError> {
+    let step = Progress::unlogged("finding out what that means");
     let plan = workshop.plan(wish)?;
+    drop(step);
     if plan.steps.is_empty() {
         log::info!("there is nothing to change");
     } else {

@@ -12,6 +12,7 @@ use crate::error::UserEnvError;
 use crate::generations::Active;
 use crate::in_use::generations_in_use;
 use crate::manifest::{Difference, differences, read_manifest};
+use crate::progress::Progress;
 use crate::record::Record;
 use crate::verify::verify;
 use crate::workshop::{CACHE, Workshop};
@@ -128,7 +129,9 @@ pub fn rollback(
         let folder = generations.folder(number);
         let now = read_manifest(&folder)?;
         if !differences(&target.packages, &now).is_empty() || !starts(&folder) {
-            log::info!("generation {number} was changed by hand; trying it out ...");
+            let _step = Progress::begin(&format!(
+                "generation {number} was changed by hand; trying it out"
+            ));
             verify(&folder, &now)?;
         }
         generations.switch(number)?;
