@@ -70,7 +70,7 @@ def fill(channel):
     channel.add_module("old-friend", "1.0", depends=["lesson <2"])
     script = 'export MAPS_DATA="$CONDA_PREFIX/share/maps"\n'
     channel.add("maps", "1.0", {"share/maps/world": "round", "etc/conda/activate.d/maps.sh": script,
-                                "bin/where": File(f"#!/bin/sh\necho {PLACEHOLDER}\n", 0o755)})
+                                "bin/where": File(f"#!/bin/sh\necho {PLACEHOLDER}\n".encode(), 0o755)})
     channel.write_index()
 
 
@@ -262,7 +262,7 @@ def test_the_usual_commands_of_conda_are_understood(conda):
 
 def test_the_real_conda_takes_the_place_of_the_front_where_a_channel_has_it(conda, workshop):
     channel = Channel(workshop / "channel")
-    channel.add("conda", "99.0", {"bin/conda": File("#!/bin/sh\necho the real one\n", 0o755)})
+    channel.add("conda", "99.0", {"bin/conda": File(b"#!/bin/sh\necho the real one\n", 0o755)})
     channel.write_index()
     conda.run("install", "conda")
     assert subprocess.run([conda.link / "bin/conda"], capture_output=True, text=True).stdout == "the real one\n"

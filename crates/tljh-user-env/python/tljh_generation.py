@@ -23,6 +23,9 @@ def pin():
         return
     found = (own + path[len(link):] if path.startswith(link + os.sep) else path for path in sys.path)
     sys.path[:] = dict.fromkeys(found)
+    if sys.base_prefix == sys.prefix:
+        # Else an environment of conda's would pass for a virtual one.
+        sys.base_prefix = sys.base_exec_prefix = own
     sys.prefix = sys.exec_prefix = own
     activate(own)
 
