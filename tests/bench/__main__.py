@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.machines.places import DIST
 from tests.machines.repository import Repository
 
-from . import config, environment, installation, memory, proxies, sessions, sizes
+from . import config, environment, installation, memory, proxies, sessions, sizes, user_env
 from .figures import load, missing, print_heading, print_rows
 
 RUNS = 3
@@ -31,6 +31,7 @@ def main():
         repository.close()
     figures += attempt("proxy", measure_program, suite, proxies, "tljh-proxy")
     figures += attempt("configuration tool", measure_program, suite, config, "tljh-config")
+    figures += attempt("user environment", measure_program, suite, user_env, "tljh-user-env")
     print_heading("Summary")
     print_rows(("figure", "ours", "peer or target", "ratio", "met"), figures)
     print(f"\n{time.monotonic() - began:.0f} s, {load()}")

@@ -260,6 +260,17 @@ def test_the_usual_commands_of_conda_are_understood(conda):
     assert [one["version"] for one in found] == ["2.0", "1.0"]
 
 
+def test_versions_of_the_channels_are_told_with_build_and_channel(conda):
+    conda.run("install", "lesson=1.0")
+    found = conda.json("search", "lesson")
+    assert [(one["version"], one["build"], one["installed"]) for one in found["versions"]] == [
+        ("2.0", "0", False), ("1.0", "0", True),
+    ]
+    assert all(one["channel"] and one["fits"] for one in found["versions"])
+    refused = conda.run("search", "nonsense-package", check=False)
+    assert refused.returncode == 1 and "hint: check the spelling" in refused.stderr
+
+
 def test_the_real_conda_takes_the_place_of_the_front_where_a_channel_has_it(conda, workshop):
     channel = Channel(workshop / "channel")
     channel.add("conda", "99.0", {"bin/conda": File(b"#!/bin/sh\necho the real one\n", 0o755)})

@@ -15,6 +15,7 @@ use crate::build::check_space;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::manifest::{Difference, Package, differences, normalize, read_manifest};
+use crate::progress::Progress;
 use crate::record::Record;
 use crate::requirement::Requirement;
 use crate::turn::Turn;
@@ -187,7 +188,10 @@ impl Workshop<'_> {
         let made = self.make(&record, source, |new| {
             plan.works.iter().try_for_each(|work| match work {
                 Work::Uv(work) => venv::change(self, work, source, new),
-                Work::Conda(work) => conda::change(self, work, source, new),
+                Work::Conda(work) => {
+                    let _step = Progress::begin(&format!("changing generation {}", record.number));
+                    conda::change(self, work, source, new)
+                }
             })
         })?;
         Ok(Outcome {

@@ -13,6 +13,7 @@ use tljh_terminal::Secret;
 
 use crate::bundle::Bundle;
 use crate::error::UserEnvError;
+use crate::interrupt;
 use crate::manifest::Difference;
 
 /// A slow line and packages of gigabytes.
@@ -221,7 +222,8 @@ impl<'a> Conda<'a> {
             .arg(verb)
             .input(Secret::new(request.map_err(odd)?))
             .deadline(DEADLINE);
-        let output = self.runner.output(&invocation)?;
+        let wanted = &mut |_: &str| !interrupt::is_asked();
+        let output = self.runner.watch(&invocation, wanted)?;
         if output.code == Some(0) {
             return serde_json::from_str(&output.stdout).map_err(odd);
         }

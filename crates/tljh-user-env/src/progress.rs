@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, stderr};
 use std::sync::LazyLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -20,6 +20,8 @@ static SCREEN: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 /// A step that goes on until this is dropped.
 pub struct Progress {
     bar: ProgressBar,
+    text: String,
+    began: Instant,
     delayed: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
@@ -49,7 +51,7 @@ impl Progress {
 
     /// Likewise, for which the log has no line.
     pub fn unlogged(text: &str) -> Self {
-        Self::show(text, ProgressBar::no_length(), SPINNER)
+        Self::new(text, ProgressBar::no_length(), SPINNER)
     }
 
     /// A step that is done after `total` of something, which are counted only if somebody sees it.
@@ -58,7 +60,7 @@ impl Progress {
             log::info!("{text} ...");
             return Self::unlogged(text);
         }
-        Self::show(text, ProgressBar::new(total()), COUNTED)
+        Self::new(text, ProgressBar::new(total()), COUNTED)
     }
 
     /// One more is done.
@@ -72,15 +74,26 @@ impl Progress {
         self.bar.set_message(doing);
     }
 
-    fn show(text: &str, bar: ProgressBar, template: &str) -> Self {
+    fn new(text: &str, bar: ProgressBar, template: &str) -> Self {
         bar.set_draw_target(ProgressDrawTarget::hidden());
-        if !is_shown() {
-            return Self { bar, delayed: None };
+        let mut progress = Self {
+            bar,
+            text: text.to_string(),
+            began: Instant::now(),
+            delayed: None,
+        };
+        if is_shown() {
+            progress.show_later(template);
         }
+        progress
+    }
+
+    fn show_later(&mut self, template: &str) {
+        let bar = &self.bar;
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.tick_chars("-\\|/ ").progress_chars("=> "));
         }
-        bar.set_prefix(text.to_string());
+        bar.set_prefix(self.text.clone());
         let (sender, ended) = channel::<()>();
         let shown = bar.clone();
         let thread = std::thread::spawn(move || {
@@ -89,10 +102,7 @@ impl Progress {
                 shown.enable_steady_tick(TICK);
             }
         });
-        Self {
-            bar,
-            delayed: Some((sender, thread)),
-        }
+        self.delayed = Some((sender, thread));
     }
 }
 
@@ -104,5 +114,6 @@ impl Drop for Progress {
             self.bar.finish_and_clear();
             SCREEN.remove(&self.bar);
         }
+        log::debug!("{}: {:.3} s", self.text, self.began.elapsed().as_secs_f64());
     }
 }

@@ -6,11 +6,14 @@ mod pip;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tljh_machine::files;
 
+use crate::conda::Offer;
+use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::manifest::{self, Package, read_manifest};
+use crate::requirement::Requirement;
 use crate::workshop::Workshop;
 use index::{Index, read_indexes};
 use pip::Pip;
@@ -20,56 +23,64 @@ const NEAR: f64 = 0.75;
 /// How many of them are named.
 const SHOWN: usize = 3;
 
-/// A package, as an engine finds it. Engines in programs of their own print this as JSON.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A package, as an engine finds it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// Its name.
     pub name: String,
     /// What it is, in one line, where that is known.
-    #[serde(default)]
     pub summary: Option<String>,
     /// Newest first.
     pub versions: Vec<Version>,
 }
 
 /// A version that can be had.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Version {
     /// As the index writes it.
     pub version: String,
     /// Which one of several of this version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// Whence, where there are several places.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     /// Whether it is made for the environment's Python.
     pub fits: bool,
     /// Whether it is installed.
-    #[serde(default)]
     pub installed: bool,
 }
 
 impl Workshop<'_> {
-    /// Asks for what there is of the package `name`. Nothing is changed, and nobody needs to be root.
+    /// Asks for what there is of the package `wanted`. Nothing is changed; for indexes nobody needs to be root.
     ///
     /// # Errors
     /// There is no such package, or the index does not answer.
-    pub fn search(&self, name: &str) -> Result<Found, UserEnvError> {
+    pub fn search(&self, wanted: &Requirement) -> Result<Found, UserEnvError> {
+        let name = wanted.name();
         let record = self.generations.active_record()?;
         let environment = self.generations.folder(record.number);
         let packages = read_manifest(&environment)?;
         let installed = packages.iter().find(|package| package.name == name);
-        let mut found = self
-            .search_indexes(&environment, name, installed)?
-            .ok_or_else(|| UserEnvError::NotInIndex {
-                name: name.into(),
-                near: self.near(name, &packages),
-            })?;
+        let found = match record.engine {
+            Engine::Venv => self.search_indexes(&environment, name, installed)?,
+            Engine::Conda => self.search_channels(wanted)?,
+        };
+        let mut found = found.ok_or_else(|| UserEnvError::NotInIndex {
+            name: name.into(),
+            near: self.near(name, &packages),
+        })?;
         for version in &mut found.versions {
             version.installed = installed.is_some_and(|package| package.version == version.version);
         }
         Ok(found)
+    }
+
+    /// conda's names may have underscores, so they are looked for as they were given.
+    fn search_channels(&self, wanted: &Requirement) -> Result<Option<Found>, UserEnvError> {
+        let name = wanted.to_string().to_lowercase();
+        let offers = self.conda(&[])?.versions(&[name])?;
+        Ok(found(wanted.name(), offers))
     }
 
     /// As uv does by default, the first index that has the package is the one that counts.
@@ -118,6 +129,23 @@ impl Workshop<'_> {
         near.sort_by(|one, other| other.0.total_cmp(&one.0));
         near.into_iter().take(SHOWN).map(|(_, name)| name).collect()
     }
+}
+
+/// What channels offer under one name, which is solved for the environment's own Python, so that all of it fits.
+fn found(name: &str, offers: Vec<Offer>) -> Option<Found> {
+    let summary = offers.first()?.summary.clone();
+    let versions = offers.into_iter().map(|offer| Version {
+        version: offer.version,
+        build: Some(offer.build),
+        channel: Some(offer.channel),
+        fits: true,
+        installed: false,
+    });
+    Some(Found {
+        name: name.into(),
+        summary,
+        versions: versions.collect(),
+    })
 }
 
 /// All versions, and which of them fit.

@@ -20,7 +20,7 @@ pub fn run(
     as_json: bool,
 ) -> Result<(), UserEnvError> {
     let step = Progress::unlogged("asking the package index");
-    let found = workshop.search(name.name())?;
+    let found = workshop.search(name)?;
     drop(step);
     if as_json {
         return print_json(&found);
@@ -67,17 +67,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_another_program_found_is_shown_likewise() {
-        let json = r#"{"name": "r-base", "versions": [
-            {"version": "4.4.2", "build": "h1_0", "channel": "conda-forge", "fits": true},
-            {"version": "4.3.1", "build": "h0_1", "channel": "conda-forge", "fits": true, "installed": true},
-            {"version": "3.6", "build": "h9_9", "channel": "old", "fits": false}]}"#;
-        let found: Found = serde_json::from_str(json).unwrap();
+    fn builds_and_channels_are_shown_where_there_are_some() {
+        let version = |version: &str, build: &str, fits, installed| Version {
+            version: version.into(),
+            build: Some(build.into()),
+            channel: Some("conda-forge".into()),
+            fits,
+            installed,
+        };
+        let found = Found {
+            name: "r-base".into(),
+            summary: None,
+            versions: vec![
+                version("4.4.2", "h1_0", true, false),
+                version("4.3.1", "h0_1", true, true),
+                version("3.6", "h9_9", false, false),
+            ],
+        };
         assert_eq!(
             text(&found, 1),
             "r-base\n  4.4.2            h1_0                 conda-forge\n\
              * 4.3.1            h0_1                 conda-forge          installed\n"
         );
-        assert!(text(&found, 9).ends_with("old                  for another Python\n"));
+        assert!(text(&found, 9).ends_with("conda-forge          for another Python\n"));
     }
 }

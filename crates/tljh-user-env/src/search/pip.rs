@@ -14,7 +14,7 @@ use crate::manifest::site_packages;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 /// What a package is about is not worth a longer wait.
-const SUMMARY_DEADLINE: Duration = Duration::from_secs(10);
+const SUMMARY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The environment's pip, else the one that tljh brings, on the environment's Python.
 pub struct Pip {
