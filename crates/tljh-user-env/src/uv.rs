@@ -48,6 +48,8 @@ impl<'a> Uv<'a> {
             .env("UV_CACHE_DIR", &self.cache)
             .env("UV_LINK_MODE", "hardlink")
             .env("UV_PYTHON_DOWNLOADS", "never")
+            // Those of the machine: a school may have a certificate authority of its own.
+            .env("UV_SYSTEM_CERTS", "1")
             .env("UV_NO_PROGRESS", "1")
             .env("NO_COLOR", "1")
             .deadline(DEADLINE)
