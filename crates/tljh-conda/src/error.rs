@@ -177,6 +177,14 @@ pub enum CondaError {
         #[source]
         source: ExtractError,
     },
+    /// A package's list of files leads out of the prefix.
+    #[error("the package `{name}` would write `{}`, which is outside of the environment", path.display())]
+    Outside {
+        /// The package.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// Too little space to begin.
     #[error("`{}` needs about {needed} MB more, and {free} MB are free", path.display())]
     Space {
@@ -276,7 +284,8 @@ impl CondaError {
             | Self::NoVersion { name, .. }
             | Self::Hash { name, .. }
             | Self::NoHash { name }
-            | Self::Archive { name, .. } => vec![name.clone()],
+            | Self::Archive { name, .. }
+            | Self::Outside { name, .. } => vec![name.clone()],
             Self::NotInstalled { names } | Self::Conflict { names, .. } => names.clone(),
             Self::Spec { spec, .. } => vec![spec.clone()],
             Self::Channel { channel, .. } => vec![channel.clone()],

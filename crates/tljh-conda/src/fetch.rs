@@ -92,14 +92,18 @@ impl Fetcher {
             phase,
             downloaded: Mutex::new(0),
         });
-        let folders = stream::iter(records.to_vec())
-            .map(|record| shared.clone().get(record))
-            .buffered(AT_ONCE)
+        let mut folders: Vec<_> = stream::iter(records.to_vec().into_iter().enumerate())
+            .map(|(at, record)| {
+                let shared = shared.clone();
+                async move { shared.get(record).await.map(|folder| (at, folder)) }
+            })
+            .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
+        folders.sort();
         let downloaded = *lock(&shared.downloaded);
         Ok(Fetched {
-            folders,
+            folders: folders.into_iter().map(|(_, folder)| folder).collect(),
             downloaded,
         })
     }
@@ -113,7 +117,22 @@ struct Shared {
 }
 
 impl Shared {
+    /// The folder of the unpacked package, all of whose files are there.
     async fn get(self: Arc<Self>, record: RepoDataRecord) -> Result<PathBuf, CondaError> {
+        let folder = self.clone().get_any(record.clone()).await?;
+        let examined = folder.clone();
+        let is_removed =
+            tokio::task::spawn_blocking(move || cache::is_removed_as_damaged(&examined))
+                .await
+                .unwrap_or(Ok(false))?;
+        if is_removed {
+            self.get_any(record).await
+        } else {
+            Ok(folder)
+        }
+    }
+
+    async fn get_any(self: Arc<Self>, record: RepoDataRecord) -> Result<PathBuf, CondaError> {
         // The cache knows no error but its own.
         let failure = Arc::new(Mutex::new(None));
         let packages = self.fetcher.packages.clone();
