@@ -45,6 +45,7 @@ def test_every_file_is_where_its_package_has_it(channel, either, workshop):
     _, answer = either.make(prefix, "one", "two")
     assert (answer["linked"], answer["unlinked"], answer["clobbered"]) == (2, 0, [])
     assert set(answer["seconds"]) == {"fetch", "link"}
+    assert sorted(path.name for path in prefix.iterdir()) == ["bin", "conda-meta", "lib", "other", "share"]
     for top in (prefix, prefix / "other"):
         assert subprocess.check_output([top / "bin/tool"], text=True) == "tool\n"
         assert (top / "share/doc/text").read_text() == "text"
@@ -263,6 +264,14 @@ def test_a_package_whose_paths_lead_out_of_the_prefix_writes_nothing_there(chann
             engine.make(prefix, name)
         assert refused.value.names == [name]
         assert not (workshop / "outside").exists() and not prefix.exists()
+
+
+def test_a_path_that_depends_on_the_current_folder_is_refused(engine, workshop):
+    for folders in ({"prefix": "x"}, {"cache": "x"}, {"target_prefix": "x"}):
+        request = {"cache": str(engine.cache), "prefix": str(workshop / "prefix"), "packages": [], **folders}
+        with pytest.raises(Refused) as refused:
+            engine.run("link", request)
+        assert refused.value.kind == "request"
 
 
 def test_a_damaged_record_is_told(channel, engine, workshop):

@@ -27,6 +27,12 @@ pub enum CondaError {
     /// The threads that do the work cannot be started.
     #[error("could not start")]
     Runtime(#[source] std::io::Error),
+    /// A folder that depends on where we were started.
+    #[error("`{}` does not begin with `/`", path.display())]
+    Relative {
+        /// As it was given.
+        path: PathBuf,
+    },
     /// A specification with a path, an address or an option in it, or one that conda does not know.
     #[error(
         "`{spec}` is not the name of a package, perhaps with versions (`numpy`, `numpy>=2`): {reason}"
@@ -261,7 +267,10 @@ impl CondaError {
     /// Its sort.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Request(_) | Self::Spec { .. } | Self::NotInstalled { .. } => Kind::Request,
+            Self::Request(_)
+            | Self::Relative { .. }
+            | Self::Spec { .. }
+            | Self::NotInstalled { .. } => Kind::Request,
             Self::Unknown { .. } | Self::NoVersion { .. } => Kind::Unknown,
             Self::Conflict { .. } => Kind::Conflict,
             Self::Network { .. } | Self::Status { .. } | Self::Offline { .. } => Kind::Network,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rattler_cache::package_cache::PackageCache;
@@ -23,6 +24,11 @@ use crate::{cache, space};
 const AT_ONCE: usize = 8;
 /// How much larger packages become as a rule when they are unpacked.
 const UNPACKED: u64 = 4;
+
+/// Seconds for a package of no size, attempts included.
+const PATIENCE: u64 = 120;
+/// Bytes a second; a slower network is none.
+const SLOWEST: u64 = 20_000;
 
 /// Fetches packages into a cache.
 pub struct Fetcher {
@@ -176,11 +182,19 @@ impl Shared {
                 (path, None)
             }
             None => {
-                let download = retried(|| {
+                let attempts = retried(|| {
                     let (shared, record) = (self.clone(), record.clone());
                     async move { shared.download(&record).await }
-                })
-                .await?;
+                });
+                let seconds = PATIENCE + record.package_record.size.unwrap_or(0) / SLOWEST;
+                let download = tokio::time::timeout(Duration::from_secs(seconds), attempts)
+                    .await
+                    .unwrap_or_else(|_| {
+                        Err(CondaError::Network {
+                            url: record.url.to_string(),
+                            source: format!("not downloaded within {seconds} s").into(),
+                        })
+                    })?;
                 (download.path().into(), Some(download))
             }
         };

@@ -98,17 +98,20 @@ impl Index {
         &self,
         question: impl AsyncFn(Gateway) -> Result<T, GatewayError>,
     ) -> Result<T, CondaError> {
-        retried(|| async {
+        let attempts = retried(|| async {
             // A gateway remembers what failed.
-            match tokio::time::timeout(DEADLINE, question(self.gateway())).await {
-                Ok(answer) => answer.map_err(|error| self.failed(error)),
-                Err(_) => Err(CondaError::Network {
+            question(self.gateway())
+                .await
+                .map_err(|error| self.failed(error))
+        });
+        tokio::time::timeout(DEADLINE, attempts)
+            .await
+            .unwrap_or_else(|_| {
+                Err(CondaError::Network {
                     url: self.names.clone(),
                     source: format!("not read within {} s", DEADLINE.as_secs()).into(),
-                }),
-            }
-        })
-        .await
+                })
+            })
     }
 
     fn gateway(&self) -> Gateway {

@@ -181,7 +181,8 @@ pub fn ensure_readable_records(prefix: &Path) -> Result<(), CondaError> {
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let found = entry.metadata().map_err(failed)?;
-        if found.is_file() && found.mode() & 0o044 != 0o044 {
+        // What another environment shares is older than this change.
+        if found.is_file() && found.nlink() == 1 && found.mode() & 0o044 != 0o044 {
             fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o644)).map_err(failed)?;
         }
     }

@@ -183,7 +183,7 @@ impl Change {
                     newest: newest.to_string(),
                 },
                 None => CondaError::Unknown {
-                    near: near(&called, &index.names().await?),
+                    near: near(&called, &index.names().await.unwrap_or_default()),
                     name: called,
                     channels: index.names_of_channels().into(),
                 },
