@@ -63,7 +63,7 @@ pub async fn turn(cache: &Path, packages: &PackageCache) -> Result<CacheGlobalLo
         })?
         .map_err(|source| CondaError::Cache {
             path: cache.into(),
-            source,
+            source: source.into(),
         })?;
     remove_leftovers(&package_folder(cache)?, |name| name.starts_with('.'))?;
     remove_leftovers(&download_folder(cache)?, |_| true)?;

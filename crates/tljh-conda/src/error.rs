@@ -126,10 +126,10 @@ pub enum CondaError {
     },
     /// The solver failed otherwise.
     #[error("the packages could not be chosen")]
-    Solve(#[source] SolveError),
+    Solve(#[source] Box<SolveError>),
     /// This machine's abilities cannot be found out.
     #[error("could not find out what this machine is able to run")]
-    Machine(#[source] DetectVirtualPackageError),
+    Machine(#[source] Box<DetectVirtualPackageError>),
     /// A program for another sort of machine.
     #[error("conda has no packages for this sort of machine")]
     Platform,
@@ -181,7 +181,7 @@ pub enum CondaError {
         name: String,
         /// Why.
         #[source]
-        source: ExtractError,
+        source: Box<ExtractError>,
     },
     /// A package's list of files leads out of the prefix.
     #[error("the package `{name}` would write `{}`, which is outside of the environment", path.display())]
@@ -228,7 +228,7 @@ pub enum CondaError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: PackageCacheError,
+        source: Box<PackageCacheError>,
     },
     /// Another run of ours uses the cache.
     #[error("another change has used the cache `{}` for {seconds} s", path.display())]
@@ -240,7 +240,7 @@ pub enum CondaError {
     },
     /// The packages are no environment.
     #[error("these packages cannot be in one environment")]
-    Transaction(#[source] TransactionError),
+    Transaction(#[source] Box<TransactionError>),
     /// The prefix could not be changed.
     #[error("the packages could not be linked into `{}`", path.display())]
     Link {

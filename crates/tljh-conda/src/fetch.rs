@@ -98,7 +98,7 @@ impl Fetcher {
             phase,
             downloaded: Mutex::new(0),
         });
-        let mut folders: Vec<_> = stream::iter(records.to_vec().into_iter().enumerate())
+        let mut folders: Vec<_> = stream::iter(records.iter().cloned().enumerate())
             .map(|(at, record)| {
                 let shared = shared.clone();
                 async move { shared.get(record).await.map(|folder| (at, folder)) }
@@ -161,7 +161,7 @@ impl Shared {
             Ok(found) => Ok(found.path().into()),
             Err(source) => Err(lock(&failure).take().unwrap_or(CondaError::Cache {
                 path: cache,
-                source,
+                source: source.into(),
             })),
         }
     }
@@ -210,7 +210,7 @@ impl Shared {
             }),
             Err(source) => Err(CondaError::Archive {
                 name: name(record).as_normalized().into(),
-                source,
+                source: source.into(),
             }),
         }
     }

@@ -40,7 +40,7 @@ pub async fn run(request: LinkRequest) -> Result<LinkAnswer, CondaError> {
         None,
         index::platform()?,
     )
-    .map_err(CondaError::Transaction)?
+    .map_err(|error| CondaError::Transaction(error.into()))?
     .to_owned();
     let come: Vec<RepoDataRecord> = transaction.installed_packages().cloned().collect();
 

@@ -23,27 +23,8 @@ const NAMES: usize = 200;
 /// The pattern is none, or an index cannot be had.
 pub async fn run(request: SearchRequest) -> Result<SearchAnswer, CondaError> {
     let channels = Channels::parse_some(&request.channels)?;
-    let pattern = request.pattern.trim().to_lowercase();
-    let refused = |reason: &str| CondaError::Spec {
-        spec: request.pattern.clone(),
-        reason: reason.into(),
-    };
-    let is_word = |letter: char| letter.is_ascii_alphanumeric() || "._-*?[]".contains(letter);
-    if pattern.is_empty() || pattern.starts_with('-') || !pattern.chars().all(is_word) {
-        return Err(refused(
-            "only letters, digits, `.`, `_`, `-`, `*` and `?` are taken",
-        ));
-    }
-    let is_exact = !pattern.contains(['*', '?', '[']);
-    let matching = Pattern::new(&pattern).map_err(|error| refused(error.msg))?;
-
-    let index = Index::new(channels, &request.cache, request.offline)?;
-    let phase = progress::phase(format!(
-        "reading the index of {}",
-        index.names_of_channels()
-    ));
-    let mut names: Vec<PackageName> = if is_exact {
-        vec![PackageName::try_from(pattern.as_str()).map_err(|error| refused(&error.to_string()))?]
+    let wanted = if request.names.is_empty() {
+        Wanted::parse(&request.pattern)?
     } else {
         Wanted::Names(spec::parse_names(&request.names)?)
     };
