@@ -40,7 +40,7 @@ def stages():
     yield {"rust": (["cargo", "test", "--quiet", "--locked", "--workspace"], {})}
     # The longest first.
     yield {
-        "user-environment": pytest("user_env", *WORKERS, TLJH_USER_ENV=USER_ENV),
+        "user-environment": pytest("user_env", *WORKERS, TLJH_USER_ENV=USER_ENV, TLJH_CONDA=CONDA),
         "conda": pytest("conda", *WORKERS, TLJH_CONDA=CONDA),
         # One of its files takes two minutes, nearly all of them spent waiting.
         "proxy": pytest("proxy", *WORKERS, "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
