@@ -2,7 +2,7 @@
 """copyright.py PACKAGE ROOT: prints the copyright file of a package whose files are staged at ROOT.
 
 It is debian/copyright, with a paragraph for each Python distribution that the package bundles
-and the crates that its program contains, as their own metadata has them; so the file cannot
+and the crates that its programs contain, as their own metadata has them; so the file cannot
 differ from what is shipped. Fails when a distribution or a crate names no licence.
 """
 
@@ -102,6 +102,13 @@ def wheels(root):
                                "inside that wheel")
 
 
+def programs(root):
+    """The programs that are made of crates of ours."""
+    ours = {path.name for path in (PROJECT / "crates").iterdir()}
+    found = [*root.glob("usr/bin/*"), *root.glob("usr/lib/tljh-*/*")]
+    return sorted(path for path in found if path.name in ours and path.is_file())
+
+
 def crates(package):
     """(name and version, licence) of each crate that the program contains, ours left out."""
     tree = subprocess.run(
@@ -118,11 +125,11 @@ def crates(package):
 
 def main(package, root):
     parts = [(PROJECT / "debian/copyright").read_text().rstrip()]
-    if (root / "usr/bin" / package).exists():
-        lines = [f"Files: usr/bin/{package}", "Copyright: 2026 The Littlest JupyterHub packagers",
+    for program in programs(root):
+        lines = [f"Files: {program.relative_to(root)}", "Copyright: 2026 The Littlest JupyterHub packagers",
                  " and the authors of the crates below", "License: BSD-3-Clause and others",
                  " The program contains these crates, published at crates.io under these licences:"]
-        lines += [f"  {name}: {licence}" for name, licence in crates(package)]
+        lines += [f"  {name}: {licence}" for name, licence in crates(program.name)]
         parts.append("\n".join(lines))
     parts += [one.paragraph() for one in [*installed(root), *wheels(root)]]
     text = "\n\n".join(parts) + "\n"

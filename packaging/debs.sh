@@ -167,8 +167,12 @@ say "building the programs"
 (
     cd "$project"
     # Not the checkout's own path, which cargo names relatively: another checkout can use what this one built.
-    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates" \
-        cargo build --quiet --release --locked --workspace --bins --target-dir "$programs"
+    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates"
+    export RUSTFLAGS
+    cargo build --quiet --release --locked --workspace --exclude tljh-conda --bins --target-dir "$programs"
+    cargo build --quiet --profile release-conda --locked --package tljh-conda --bins --target-dir "$programs"
+    # Beside the others, where tests look for it too.
+    install "$programs/release-conda/tljh-conda" "$bin/tljh-conda"
 )
 
 for suite in $suites; do

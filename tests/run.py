@@ -21,6 +21,7 @@ SUITES = os.environ.get("SUITES", "bookworm trixie").split()
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.environ.get("TLJH_CACHE", "/var/cache/tljh") + "/target"
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5"]
 USER_ENV = f"{TARGET}/packages/release/tljh-user-env"
+CONDA = f"{TARGET}/packages/release/tljh-conda"
 WORKERS = ["--numprocesses=2", "--dist=loadfile"]
 PROXY = f"{TARGET}/packages/release/tljh-proxy"
 
@@ -39,7 +40,8 @@ def stages():
     yield {"rust": (["cargo", "test", "--quiet", "--locked", "--workspace"], {})}
     # The longest first.
     yield {
-        "user-environment": pytest("user_env", *WORKERS, TLJH_USER_ENV=USER_ENV),
+        "user-environment": pytest("user_env", *WORKERS, TLJH_USER_ENV=USER_ENV, TLJH_CONDA=CONDA),
+        "conda": pytest("conda", *WORKERS, TLJH_CONDA=CONDA),
         # One of its files takes two minutes, nearly all of them spent waiting.
         "proxy": pytest("proxy", *WORKERS, "--ignore=tests/proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY),
         "repository": pytest("repo"),

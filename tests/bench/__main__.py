@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.machines.places import DIST
 from tests.machines.repository import Repository
 
-from . import config, environment, installation, memory, proxies, sessions, sizes, user_env
+from . import conda, config, environment, installation, memory, proxies, sessions, sizes, user_env
 from .figures import load, missing, print_heading, print_rows
 
 RUNS = 3
@@ -32,6 +32,7 @@ def main():
     figures += attempt("proxy", measure_program, suite, proxies, "tljh-proxy")
     figures += attempt("configuration tool", measure_program, suite, config, "tljh-config")
     figures += attempt("user environment", measure_program, suite, user_env, "tljh-user-env")
+    figures += attempt("conda", measure_program, suite, conda, "tljh-user-env", "usr/lib/tljh-user-env/tljh-conda")
     print_heading("Summary")
     print_rows(("figure", "ours", "peer or target", "ratio", "met"), figures)
     print(f"\n{time.monotonic() - began:.0f} s, {load()}")
@@ -50,14 +51,14 @@ def measure_machine(suite, repository):
     return figures
 
 
-def measure_program(suite, figures, name):
-    """The figures of a program, of the one that is in its package."""
+def measure_program(suite, figures, name, path=None):
+    """The figures of a program, of the one that is in the package `name`."""
     packages = sorted((DIST / "debs" / suite).glob(f"{name}_*.deb"), key=os.path.getmtime)
     if not packages:
         raise FileNotFoundError(f"no {name} package in {DIST / 'debs' / suite}")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["dpkg-deb", "--extract", packages[-1], folder], check=True)
-        return figures.measure(Path(folder) / "usr/bin" / name)
+        return figures.measure(Path(folder) / (path or f"usr/bin/{name}"))
 
 
 def attempt(name, step, *arguments):

@@ -185,6 +185,34 @@ def pack_conda(stem, info, files):
     return buffer.getvalue()
 
 
+def large_channel(names=1250, wanted=200):
+    """The folder of a channel of four versions each of `names` packages. `p0` comes with `wanted` packages, itself
+    included, the others in their third version. Not to be written to."""
+    with locked("conda-channel"):
+        key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+        kept = CACHE / "conda-channel" / f"large-{names}-{wanted}-{key}"
+        if kept.is_dir():
+            return kept
+        new = kept.with_name(f".{kept.name}")
+        shutil.rmtree(new, ignore_errors=True)
+        channel = Channel(new)
+        for number in range(names):
+            # Trees of `wanted` packages, each the need of another.
+            first = number // wanted * wanted
+            needs = [first + 2 * (number - first) + more for more in (1, 2)]
+            needs = [need for need in needs if need < min(first + wanted, names)]
+            for version in range(1, 5):
+                text = f"package {number} {version} ".encode()
+                files = {f"lib/p{number}/{part}": text * 50 + bytes([part]) * 2000 for part in range(30)}
+                files[f"bin/p{number}"] = File(f"#!{PLACEHOLDER}/bin/python\n".encode(), 0o755)
+                # What others need is held below the newest, so that there is something to choose.
+                depends = [f"p{need} >={min(version, 2)},<4" for need in needs]
+                channel.add(f"p{number}", f"{version}.0", files, depends=[*depends, "__glibc >=2.17"])
+        channel.write_index()
+        new.rename(kept)
+        return kept
+
+
 def bundle_channel(suite=None):
     """The folder of a channel with CPython and every wheel of the default user environment; not to be written to."""
     suite = suite or own_suite()

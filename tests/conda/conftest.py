@@ -1,24 +1,34 @@
 """Channels of the tests' own, and the program that uses them. No network is needed."""
 
-import os
-import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.conda.channel import Channel, bundle_channel
 from tests.conda.engine import Engine
 from tests.conda.server import Server
-from tests.machines.places import CACHE
+
+
+@contextmanager
+def folder_in_memory():
+    """A folder of its own: tens of thousands of small files for each test."""
+    folder = Path(tempfile.mkdtemp(prefix="tljh-conda-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=3g", "conda", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+        folder.rmdir()
 
 
 @pytest.fixture
 def workshop():
-    """A folder on the disk of the cache, for one test: `/tmp` may be of another sort."""
-    folder = CACHE / "conda-tests" / str(os.getpid())
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    yield folder
-    shutil.rmtree(folder)
+    """A folder for one test."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -44,6 +54,13 @@ def server(channel):
 def remote(workshop, server):
     """The program, with `channel` over HTTP."""
     return Engine(workshop, [server.url])
+
+
+@pytest.fixture(scope="module")
+def workshop_of_all():
+    """A folder for all tests of a file."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -26,14 +26,14 @@ class Refused(Exception):
 class Engine:
     """The program, with a cache of its own in `folder`."""
 
-    def __init__(self, folder, channels=()):
-        self.folder, self.cache = folder, folder / "cache"
+    def __init__(self, folder, channels=(), program=PROGRAM):
+        self.folder, self.cache, self.program = folder, folder / "cache", program
         self.channels = list(channels)
         self.stderr = ""
 
     def start(self, command, **environment):
         return subprocess.Popen(
-            [PROGRAM, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [self.program, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={"PATH": "/usr/bin:/bin", "CONDA_OVERRIDE_CUDA": "", **environment},
         )
 

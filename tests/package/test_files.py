@@ -22,7 +22,7 @@ def test_files_are_readable_and_only_programs_executable(debs):
         for path, member in deb.files().items():
             if member.issym() or path.startswith("/etc/sudoers.d/"):
                 continue
-            program = re.match(r"/usr/bin/|/opt/tljh/hub/bin/|/usr/lib/tljh-user-env/uv$", path)
+            program = re.match(r"/usr/bin/|/opt/tljh/hub/bin/|/usr/lib/tljh-user-env/(?:uv|tljh-conda)$", path)
             assert member.mode == (0o755 if program else 0o644), f"{path} {member.mode:o}"
 
 
@@ -89,6 +89,15 @@ def own_contents(debs, system):
 
 
 def test_every_program_says_its_version(debs, system):
-    for name in PROGRAMS:
-        told = system.run(f"/usr/bin/{name}", "--version").stdout
-        assert re.fullmatch(rf"{name} \d+\.\d+\.\d+\S*\n", told)
+    for path in (*(f"/usr/bin/{name}" for name in PROGRAMS), "/usr/lib/tljh-user-env/tljh-conda"):
+        told = system.run(path, "--version").stdout
+        assert re.fullmatch(rf"{path.rsplit('/', 1)[1]} \d+\.\d+\.\d+\S*\n", told)
+
+
+def test_the_copyright_file_names_the_crates_of_every_program(debs, system):
+    for package, program, crate in (("tljh-proxy", "usr/bin/tljh-proxy", "hyper"),
+                                    ("tljh-user-env", "usr/bin/tljh-user-env", "clap"),
+                                    ("tljh-user-env", "usr/lib/tljh-user-env/tljh-conda", "rattler")):
+        text = (system.root / f"usr/share/doc/{package}/copyright").read_text()
+        [paragraph] = [part for part in text.split("\n\n") if part.startswith(f"Files: {program}\n")]
+        assert re.search(rf"^  {crate} \d", paragraph, re.MULTILINE)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rattler_cache::package_cache::{CacheGlobalLock, PackageCache};
 use rattler_cache::validation::ValidationMode;
+use rattler_conda_types::package::{PathType, PathsJson};
 
 use crate::error::CondaError;
 
@@ -37,8 +38,7 @@ pub fn package_folder(cache: &Path) -> Result<PathBuf, CondaError> {
     ensure_folder(&cache.join("packages"))
 }
 
-/// The unpacked packages. One is used again if all its files are there with their sizes, so that neither a kill nor a
-/// power cut leaves one that is half there.
+/// The unpacked packages.
 ///
 /// # Errors
 /// The folder cannot be made.
@@ -46,7 +46,7 @@ pub fn packages(cache: &Path) -> Result<PackageCache, CondaError> {
     Ok(PackageCache::new_layered(
         [package_folder(cache)?],
         false,
-        ValidationMode::Fast,
+        ValidationMode::Skip,
     ))
 }
 
@@ -63,11 +63,42 @@ pub async fn turn(cache: &Path, packages: &PackageCache) -> Result<CacheGlobalLo
         })?
         .map_err(|source| CondaError::Cache {
             path: cache.into(),
-            source,
+            source: source.into(),
         })?;
     remove_leftovers(&package_folder(cache)?, |name| name.starts_with('.'))?;
     remove_leftovers(&download_folder(cache)?, |_| true)?;
     Ok(turn)
+}
+
+/// Removes the unpacked package in `folder` and returns true if a file of it is missing or has another size than it
+/// should, as after a power cut. rattler would use it as it is; of all else that a killed run leaves it takes care.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn is_removed_as_damaged(folder: &Path) -> Result<bool, CondaError> {
+    if is_whole(folder) {
+        return Ok(false);
+    }
+    log::warn!("`{}` is damaged and is fetched again", folder.display());
+    fs::remove_dir_all(folder).map_err(|source| CondaError::Folder {
+        action: "remove",
+        path: folder.into(),
+        source,
+    })?;
+    Ok(true)
+}
+
+fn is_whole(folder: &Path) -> bool {
+    let Ok(paths) = PathsJson::from_package_directory_with_deprecated_fallback(folder) else {
+        return false;
+    };
+    paths.paths.iter().all(|entry| {
+        let found = folder.join(&entry.relative_path).symlink_metadata();
+        found.is_ok_and(|found| {
+            entry.path_type != PathType::HardLink
+                || entry.size_in_bytes.is_none_or(|size| size == found.len())
+        })
+    })
 }
 
 fn remove_leftovers(folder: &Path, is_leftover: fn(&str) -> bool) -> Result<(), CondaError> {

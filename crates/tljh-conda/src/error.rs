@@ -27,6 +27,12 @@ pub enum CondaError {
     /// The threads that do the work cannot be started.
     #[error("could not start")]
     Runtime(#[source] std::io::Error),
+    /// A folder that depends on where we were started.
+    #[error("`{}` does not begin with `/`", path.display())]
+    Relative {
+        /// As it was given.
+        path: PathBuf,
+    },
     /// A specification with a path, an address or an option in it, or one that conda does not know.
     #[error(
         "`{spec}` is not the name of a package, perhaps with versions (`numpy`, `numpy>=2`): {reason}"
@@ -120,10 +126,10 @@ pub enum CondaError {
     },
     /// The solver failed otherwise.
     #[error("the packages could not be chosen")]
-    Solve(#[source] SolveError),
+    Solve(#[source] Box<SolveError>),
     /// This machine's abilities cannot be found out.
     #[error("could not find out what this machine is able to run")]
-    Machine(#[source] DetectVirtualPackageError),
+    Machine(#[source] Box<DetectVirtualPackageError>),
     /// A program for another sort of machine.
     #[error("conda has no packages for this sort of machine")]
     Platform,
@@ -175,7 +181,15 @@ pub enum CondaError {
         name: String,
         /// Why.
         #[source]
-        source: ExtractError,
+        source: Box<ExtractError>,
+    },
+    /// A package's list of files leads out of the prefix.
+    #[error("the package `{name}` would write `{}`, which is outside of the environment", path.display())]
+    Outside {
+        /// The package.
+        name: String,
+        /// The file.
+        path: PathBuf,
     },
     /// Too little space to begin.
     #[error("`{}` needs about {needed} MB more, and {free} MB are free", path.display())]
@@ -214,7 +228,7 @@ pub enum CondaError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: PackageCacheError,
+        source: Box<PackageCacheError>,
     },
     /// Another run of ours uses the cache.
     #[error("another change has used the cache `{}` for {seconds} s", path.display())]
@@ -226,7 +240,7 @@ pub enum CondaError {
     },
     /// The packages are no environment.
     #[error("these packages cannot be in one environment")]
-    Transaction(#[source] TransactionError),
+    Transaction(#[source] Box<TransactionError>),
     /// The prefix could not be changed.
     #[error("the packages could not be linked into `{}`", path.display())]
     Link {
@@ -253,7 +267,10 @@ impl CondaError {
     /// Its sort.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Request(_) | Self::Spec { .. } | Self::NotInstalled { .. } => Kind::Request,
+            Self::Request(_)
+            | Self::Relative { .. }
+            | Self::Spec { .. }
+            | Self::NotInstalled { .. } => Kind::Request,
             Self::Unknown { .. } | Self::NoVersion { .. } => Kind::Unknown,
             Self::Conflict { .. } => Kind::Conflict,
             Self::Network { .. } | Self::Status { .. } | Self::Offline { .. } => Kind::Network,
@@ -276,7 +293,8 @@ impl CondaError {
             | Self::NoVersion { name, .. }
             | Self::Hash { name, .. }
             | Self::NoHash { name }
-            | Self::Archive { name, .. } => vec![name.clone()],
+            | Self::Archive { name, .. }
+            | Self::Outside { name, .. } => vec![name.clone()],
             Self::NotInstalled { names } | Self::Conflict { names, .. } => names.clone(),
             Self::Spec { spec, .. } => vec![spec.clone()],
             Self::Channel { channel, .. } => vec![channel.clone()],

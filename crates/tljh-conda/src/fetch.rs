@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rattler_cache::package_cache::PackageCache;
@@ -23,6 +24,11 @@ use crate::{cache, space};
 const AT_ONCE: usize = 8;
 /// How much larger packages become as a rule when they are unpacked.
 const UNPACKED: u64 = 4;
+
+/// Seconds for a package of no size, attempts included.
+const PATIENCE: u64 = 120;
+/// Bytes a second; a slower network is none.
+const SLOWEST: u64 = 20_000;
 
 /// Fetches packages into a cache.
 pub struct Fetcher {
@@ -92,14 +98,18 @@ impl Fetcher {
             phase,
             downloaded: Mutex::new(0),
         });
-        let folders = stream::iter(records.to_vec())
-            .map(|record| shared.clone().get(record))
-            .buffered(AT_ONCE)
+        let mut folders: Vec<_> = stream::iter(records.iter().cloned().enumerate())
+            .map(|(at, record)| {
+                let shared = shared.clone();
+                async move { shared.get(record).await.map(|folder| (at, folder)) }
+            })
+            .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
+        folders.sort();
         let downloaded = *lock(&shared.downloaded);
         Ok(Fetched {
-            folders,
+            folders: folders.into_iter().map(|(_, folder)| folder).collect(),
             downloaded,
         })
     }
@@ -113,7 +123,22 @@ struct Shared {
 }
 
 impl Shared {
+    /// The folder of the unpacked package, all of whose files are there.
     async fn get(self: Arc<Self>, record: RepoDataRecord) -> Result<PathBuf, CondaError> {
+        let folder = self.clone().get_any(record.clone()).await?;
+        let examined = folder.clone();
+        let is_removed =
+            tokio::task::spawn_blocking(move || cache::is_removed_as_damaged(&examined))
+                .await
+                .unwrap_or(Ok(false))?;
+        if is_removed {
+            self.get_any(record).await
+        } else {
+            Ok(folder)
+        }
+    }
+
+    async fn get_any(self: Arc<Self>, record: RepoDataRecord) -> Result<PathBuf, CondaError> {
         // The cache knows no error but its own.
         let failure = Arc::new(Mutex::new(None));
         let packages = self.fetcher.packages.clone();
@@ -136,7 +161,7 @@ impl Shared {
             Ok(found) => Ok(found.path().into()),
             Err(source) => Err(lock(&failure).take().unwrap_or(CondaError::Cache {
                 path: cache,
-                source,
+                source: source.into(),
             })),
         }
     }
@@ -157,11 +182,19 @@ impl Shared {
                 (path, None)
             }
             None => {
-                let download = retried(|| {
+                let attempts = retried(|| {
                     let (shared, record) = (self.clone(), record.clone());
                     async move { shared.download(&record).await }
-                })
-                .await?;
+                });
+                let seconds = PATIENCE + record.package_record.size.unwrap_or(0) / SLOWEST;
+                let download = tokio::time::timeout(Duration::from_secs(seconds), attempts)
+                    .await
+                    .unwrap_or_else(|_| {
+                        Err(CondaError::Network {
+                            url: record.url.to_string(),
+                            source: format!("not downloaded within {seconds} s").into(),
+                        })
+                    })?;
                 (download.path().into(), Some(download))
             }
         };
@@ -177,7 +210,7 @@ impl Shared {
             }),
             Err(source) => Err(CondaError::Archive {
                 name: name(record).as_normalized().into(),
-                source,
+                source: source.into(),
             }),
         }
     }

@@ -1,11 +1,13 @@
 //! The channels' indexes of packages, by rattler's gateway: sharded, compressed or plain, as each channel has them.
 
+mod cause;
+
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rattler_conda_types::{Channel, MatchSpec, PackageName, Subdir};
-use rattler_repodata_gateway::fetch::{CacheAction, FetchRepoDataError};
+use rattler_repodata_gateway::fetch::CacheAction;
 use rattler_repodata_gateway::{
     ChannelConfig, ChannelRelationsMode, Gateway, GatewayError, RepoData, SourceConfig,
 };
@@ -13,8 +15,9 @@ use reqwest_middleware::ClientWithMiddleware;
 
 use crate::cache;
 use crate::channels::Channels;
-use crate::error::{CondaError, chain, is_disk_full};
+use crate::error::CondaError;
 use crate::network::{self, retried};
+use cause::{Cause, Sort};
 
 /// An index that was not read by then never will be.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -25,7 +28,7 @@ pub struct Index {
     names: String,
     platforms: [Subdir; 2],
     client: ClientWithMiddleware,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     offline: bool,
 }
 
@@ -95,17 +98,20 @@ impl Index {
         &self,
         question: impl AsyncFn(Gateway) -> Result<T, GatewayError>,
     ) -> Result<T, CondaError> {
-        retried(|| async {
+        let attempts = retried(|| async {
             // A gateway remembers what failed.
-            match tokio::time::timeout(DEADLINE, question(self.gateway())).await {
-                Ok(answer) => answer.map_err(|error| self.failed(error)),
-                Err(_) => Err(CondaError::Network {
+            question(self.gateway())
+                .await
+                .map_err(|error| self.failed(error))
+        });
+        tokio::time::timeout(DEADLINE, attempts)
+            .await
+            .unwrap_or_else(|_| {
+                Err(CondaError::Network {
                     url: self.names.clone(),
                     source: format!("not read within {} s", DEADLINE.as_secs()).into(),
-                }),
-            }
-        })
-        .await
+                })
+            })
     }
 
     fn gateway(&self) -> Gateway {
@@ -129,72 +135,23 @@ impl Index {
             .finish()
     }
 
-    /// What a failure of the gateway means for people. It takes logins out of addresses itself.
     fn failed(&self, error: GatewayError) -> CondaError {
-        let found = {
-            let causes = || chain(&error);
-            let http = causes().find_map(|cause| cause.downcast_ref::<reqwest::Error>());
-            let url = http
-                .and_then(|http| http.url().map(ToString::to_string))
-                .or_else(|| causes().find_map(download_url))
-                .unwrap_or_else(|| self.names.clone());
-            let is_absent = causes().any(|cause| {
-                cause
-                    .downcast_ref::<std::io::Error>()
-                    .is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound)
-            });
-            let is_damaged = causes().any(|cause| cause.is::<serde_json::Error>());
-            let is_not_cached = causes().any(|cause| {
-                matches!(
-                    cause.downcast_ref::<FetchRepoDataError>(),
-                    Some(FetchRepoDataError::NoCacheAvailable(_))
-                )
-            }) || matches!(
-                error,
-                GatewayError::ShardedIndexNotCached(_) | GatewayError::ShardNotCached(_)
-            );
-            Found {
-                status: http.and_then(|http| http.status().map(|status| status.as_u16())),
-                url,
-                is_absent: is_absent && http.is_none(),
-                is_damaged,
-                is_not_cached,
-                is_full: is_disk_full(&error),
-            }
-        };
-        let url = found.url;
+        let found = Cause::read(&error);
+        let url = found.url.unwrap_or_else(|| self.names.clone());
         let source: Box<dyn Error + Send + Sync> = Box::new(error);
-        match found.status {
-            _ if found.is_full => CondaError::DiskFull {
+        match found.sort {
+            Sort::Full => CondaError::DiskFull {
                 path: self.folder.clone(),
                 source,
             },
-            _ if found.is_not_cached && self.offline => CondaError::Offline {
+            Sort::NotCached => CondaError::Offline {
                 what: format!("the index of packages of {url}"),
             },
-            Some(404 | 410) => CondaError::NoChannel { url, source },
-            Some(status) => network::refused(url, status),
-            None if found.is_absent => CondaError::NoChannel { url, source },
-            None if found.is_damaged => CondaError::Index { url, source },
-            None => CondaError::Network { url, source },
+            Sort::Status(404 | 410) | Sort::Absent => CondaError::NoChannel { url, source },
+            Sort::Status(status) => network::refused(url, status),
+            Sort::Damaged => CondaError::Index { url, source },
+            Sort::Other => CondaError::Network { url, source },
         }
-    }
-}
-
-struct Found {
-    status: Option<u16>,
-    url: String,
-    is_absent: bool,
-    is_damaged: bool,
-    is_not_cached: bool,
-    is_full: bool,
-}
-
-fn download_url(cause: &(dyn Error + 'static)) -> Option<String> {
-    match cause.downcast_ref::<FetchRepoDataError>()? {
-        FetchRepoDataError::FailedToDownload(url, _)
-        | FetchRepoDataError::NoCacheAvailable(url) => Some(url.to_string()),
-        _ => None,
     }
 }
 

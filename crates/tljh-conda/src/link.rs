@@ -1,12 +1,14 @@
 //! `link`: a prefix holds exactly the given packages.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Instant;
 
 use rattler::install::{Installer, InstallerError, LinkOptions, Transaction};
 use rattler_cache::package_cache::PackageCache;
 use rattler_conda_types::{MatchSpec, PrefixRecord, RepoDataRecord};
 use reqwest_middleware::ClientWithMiddleware;
+use tljh_machine::files;
 
 use crate::channels::Channels;
 use crate::error::{CondaError, is_disk_full};
@@ -21,6 +23,10 @@ use crate::{cache, history, index, network, prepare, progress, space, spec};
 /// The request is refused, a package cannot be had, or the prefix cannot be changed. Only in the last case is the
 /// prefix another than before; the same request then goes on where this one ended.
 pub async fn run(request: LinkRequest) -> Result<LinkAnswer, CondaError> {
+    let target = request.target_prefix.as_ref().unwrap_or(&request.prefix);
+    for path in [&request.cache, &request.prefix, target] {
+        ensure_absolute(path)?;
+    }
     let specs: Vec<MatchSpec> = spec::parse_all(&request.specs)?
         .into_iter()
         .map(|spec| spec.matching)
@@ -34,7 +40,7 @@ pub async fn run(request: LinkRequest) -> Result<LinkAnswer, CondaError> {
         None,
         index::platform()?,
     )
-    .map_err(CondaError::Transaction)?
+    .map_err(|error| CondaError::Transaction(error.into()))?
     .to_owned();
     let come: Vec<RepoDataRecord> = transaction.installed_packages().cloned().collect();
 
@@ -73,6 +79,8 @@ pub async fn run(request: LinkRequest) -> Result<LinkAnswer, CondaError> {
     prepare::ensure_own_files(&request.prefix, &arrivals, &transaction)?;
     let clobbered = install(&request, installed, packages, client, specs).await?;
     prepare::ensure_readable_records(&request.prefix)?;
+    // rattler has backups leave environments out, but nobody can make this one again from elsewhere.
+    files::ensure_absent(&request.prefix.join("CACHEDIR.TAG"))?;
     if !come.is_empty() || !gone.is_empty() {
         history::add(&request.prefix, &gone, &come, &request.specs)?;
     }
@@ -87,6 +95,14 @@ pub async fn run(request: LinkRequest) -> Result<LinkAnswer, CondaError> {
             link: began.elapsed().as_secs_f64(),
         },
     })
+}
+
+fn ensure_absolute(path: &Path) -> Result<(), CondaError> {
+    if path.is_absolute() {
+        Ok(())
+    } else {
+        Err(CondaError::Relative { path: path.into() })
+    }
 }
 
 /// Has rattler do it; returns paths that more than one package has, sorted.

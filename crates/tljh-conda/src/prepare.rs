@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rattler::install::{PythonInfo, Transaction};
 use rattler_conda_types::package::{
@@ -33,7 +33,7 @@ pub struct Arrivals {
 /// Reads what `packages`, unpacked in folders by name, will write.
 ///
 /// # Errors
-/// A package's list of files cannot be read.
+/// A package's list of files cannot be read, or leads out of the prefix.
 pub fn read_arrivals(
     packages: &[RepoDataRecord],
     folders: &HashMap<String, PathBuf>,
@@ -85,6 +85,15 @@ impl Arrivals {
                     .into_owned(),
                 _ => entry.relative_path,
             };
+            let is_below = path
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)));
+            if !is_below {
+                return Err(CondaError::Outside {
+                    name: called.into(),
+                    path,
+                });
+            }
             if is_script(&path, called) {
                 self.scripts.push(called.into());
             }
@@ -172,7 +181,8 @@ pub fn ensure_readable_records(prefix: &Path) -> Result<(), CondaError> {
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let found = entry.metadata().map_err(failed)?;
-        if found.is_file() && found.mode() & 0o044 != 0o044 {
+        // What another environment shares is older than this change.
+        if found.is_file() && found.nlink() == 1 && found.mode() & 0o044 != 0o044 {
             fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o644)).map_err(failed)?;
         }
     }

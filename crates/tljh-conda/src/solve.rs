@@ -183,7 +183,7 @@ impl Change {
                     newest: newest.to_string(),
                 },
                 None => CondaError::Unknown {
-                    near: near(&called, &index.names().await?),
+                    near: near(&called, &index.names().await.unwrap_or_default()),
                     name: called,
                     channels: index.names_of_channels().into(),
                 },
@@ -273,7 +273,7 @@ fn steps<'a>(
 ) -> Result<(Vec<Step>, Vec<&'a RepoDataRecord>), CondaError> {
     let transaction =
         Transaction::from_current_and_desired(before, after, None, None, index::platform()?)
-            .map_err(CondaError::Transaction)?;
+            .map_err(|error| CondaError::Transaction(error.into()))?;
     let version = |record: &&RepoDataRecord| record.package_record.version.to_string();
     let mut steps: Vec<_> = transaction
         .operations
@@ -295,7 +295,7 @@ fn steps<'a>(
 /// What this machine is able to run; `CONDA_OVERRIDE_CUDA` and the like have their say.
 fn machine(cache: &Path) -> Result<Vec<GenericVirtualPackage>, CondaError> {
     let found = VirtualPackages::detect(&VirtualPackageOverrides::from_env(), Some(cache))
-        .map_err(CondaError::Machine)?;
+        .map_err(|error| CondaError::Machine(error.into()))?;
     Ok(found.into_generic_virtual_packages().collect())
 }
 
@@ -318,6 +318,6 @@ fn failed(error: SolveError) -> CondaError {
         SolveError::Cancelled => CondaError::Endless {
             seconds: PATIENCE.as_secs(),
         },
-        error => CondaError::Solve(error),
+        error => CondaError::Solve(error.into()),
     }
 }

@@ -24,7 +24,9 @@ pub fn ensure(path: &Path, bytes: u64) -> Result<(), CondaError> {
         path: place.clone(),
         source: errno.into(),
     })?;
-    let free = u64::from(found.blocks_available()).saturating_mul(found.fragment_size());
+    let free = found
+        .blocks_available()
+        .saturating_mul(found.fragment_size());
     if free >= bytes.saturating_add(RESERVE) {
         return Ok(());
     }
