@@ -104,6 +104,18 @@ class HubClient:
         self.api("POST", self.server_path(server), {})
         wait_for(lambda: self.server_ready(server), deadline, f"server of {self.name}", 0.3)
 
+    def refusal(self, server="", deadline=150):
+        """What people read when a server does not start; AssertionError if it does."""
+        answer = self.request("POST", f"/hub/api/{self.server_path(server)}", {})
+        if answer.status == 202:
+            # It is not known yet: the events that the page that waits reads.
+            answer = self.request("GET", f"/hub/api/{self.server_path(server)}/progress", timeout=deadline)
+            if '"failed": true' in answer.text:
+                return answer.text
+        if answer.status != 500:
+            raise AssertionError(f"server of {self.name}: {answer.status} {answer.text}")
+        return answer.text
+
     def server(self, server=""):
         return self.api("GET", f"users/{self.quoted}")["servers"].get(server)
 

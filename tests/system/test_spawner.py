@@ -11,7 +11,6 @@ ON_ANY_RELEASE = True
 
 PASSWORD = "a first password"
 NUMBERS = itertools.count(1)
-SINGLE_USER = "/opt/tljh/user/bin/jupyterhub-singleuser"
 
 
 @pytest.fixture
@@ -42,13 +41,14 @@ def test_systemd_that_cannot_be_asked_is_not_taken_for_a_stopped_server(shared, 
 
 
 def test_server_that_ends_at_once_is_reported_with_the_command_that_tells_why(shared, student):
-    shared.run(f"mv {SINGLE_USER} {SINGLE_USER}.away")
-    try:
-        answer = student.request("POST", f"/hub/api/users/{student.name}/server", {})
-    finally:
-        shared.run(f"mv {SINGLE_USER}.away {SINGLE_USER}")
-    assert answer.status == 500, answer.text
-    assert f"sudo journalctl --unit jupyter-{student.name}" in answer.text
+    student.start_server()
+    student.stop_server()
+    python = shared.output("ls /opt/tljh/user/lib")
+    site = f"/home/jupyter-{student.name}/.local/lib/{python}/site-packages"
+    shared.run(f"mkdir -p {site} && echo 'raise SystemExit(1)' > {site}/usercustomize.py", user=f"jupyter-{student.name}")
+    told = student.refusal()
+    shared.run(f"rm -r {site}")
+    assert f"sudo journalctl --unit jupyter-{student.name}" in told
     student.start_server()
 
 

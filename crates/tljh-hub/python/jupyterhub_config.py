@@ -3,6 +3,7 @@
 import json
 import os
 
+from tljh.environment import read_fallback
 from tljh.first_admin import forget_initial_password
 from tljh.hooks import plugin_manager
 from tljh.snippets import SnippetError, load_snippets, start_over
@@ -13,9 +14,11 @@ with open(os.environ["TLJH_TRAITS"]) as rendered:
     settings = json.load(rendered)
 for class_name, traits in settings["traits"].items():
     c[class_name].update(traits)
+# It comes and goes while the hub runs: called for each page.
+c.JupyterHub.template_vars = {"tljh_environment": read_fallback}
 if "TLJH_RUNNING" in os.environ:
     with open(os.environ["TLJH_RUNNING"]) as running:
-        c.JupyterHub.template_vars = {"tljh_fallback": json.load(running)["fallback"]}
+        c.JupyterHub.template_vars["tljh_fallback"] = json.load(running)["fallback"]
 c.Authenticator.post_auth_hook = forget_initial_password(settings["initial_admin_password"])
 
 plugin_manager().hook.tljh_custom_jupyterhub_config(c=c)

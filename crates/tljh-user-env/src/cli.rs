@@ -191,7 +191,8 @@ Example:
     },
     /// Remove old generations that nobody uses
     #[command(after_long_help = "\
-The active one, the first one, and those of running servers and kernels stay.
+The active one, the newest that is made from the bundle alone, one that stands in for a broken one,
+and those of running servers and kernels stay.
 
 Example:
   sudo tljh-user-env prune --keep 3")]
@@ -231,6 +232,18 @@ Example:
         /// Make the environment that came with tljh anew, whatever there is
         #[arg(long)]
         fresh: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Tell which generation servers start from if the active one is broken
+    #[command(after_long_help = "\
+The hub runs this once a server ended at its start. The active generation is tried out; if no server
+starts from it, the last good one is found, or made, and servers are started from that one until the
+active one is mended.
+
+Example:
+  sudo tljh-user-env fallback")]
+    Fallback {
         #[command(flatten)]
         form: Form,
     },

@@ -3,6 +3,7 @@
 mod change;
 mod check;
 mod conda;
+mod fallback;
 mod generations;
 mod packages;
 mod question;
@@ -63,6 +64,7 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
         } => generations::prune(&workshop, keep, dry_run, form.json),
         Command::Check { deep, form } => check::check(&workshop, deep, form.json),
         Command::Repair { fresh, form } => check::repair(&workshop, fresh, form.json),
+        Command::Fallback { form } => fallback::run(&workshop, form.json),
         Command::Ensure => environment::ensure(&paths, &SystemRunner, &Bundle::installed(&paths)),
         Command::Compile => environment::compile(&paths, &SystemRunner),
         Command::Status { form } => status::run(&workshop, form.json),

@@ -125,18 +125,25 @@ fn ensure_active(
 }
 
 /// What can wait until people see the login page: keeps a copy of the active generation, removes the unpacked wheels,
-/// and byte-compiles, so that servers, which may not write there, start faster. Files that are no valid Python are left
-/// out.
+/// and byte-compiles, so that servers, which may not write there, start faster; what stands in for a broken generation
+/// is compiled in its place. Files that are no valid Python are left out.
 ///
 /// # Errors
 /// There is no complete environment, or Python did not run.
 pub fn compile(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
     let generations = Generations::new(paths);
-    keep_copy(&generations, runner)?;
+    let environment = match generations.standing_fallback()? {
+        // What is broken is not worth a copy.
+        Some(fallback) => generations.folder(fallback.generation),
+        None => {
+            keep_copy(&generations, runner)?;
+            generations.link().to_path_buf()
+        }
+    };
     files::ensure_tree_absent(&generations.cache(BUNDLE_CACHE))?;
-    let compile = Invocation::new(generations.link().join("bin/python"))
+    let compile = Invocation::new(environment.join("bin/python"))
         .args(["-m", "compileall", "-q", "-q", "-j", "0"])
-        .arg(generations.link().join("lib"))
+        .arg(environment.join("lib"))
         .deadline(COMPILE_DEADLINE);
     match runner.run(&compile) {
         // compileall's exit code for files with syntax errors, of which templates have some.

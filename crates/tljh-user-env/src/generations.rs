@@ -5,6 +5,7 @@
 //! removed, so a generation is there whole or taken away by the next who comes. Whoever changes anything here holds
 //! the [`Turn`](crate::turn::Turn).
 
+mod earlier;
 mod sealed;
 mod shared;
 
@@ -207,7 +208,9 @@ impl Generations {
         }
         files::write_atomically(&self.unsettled(), b"", 0o644)?;
         let target = self.relative().join(number.to_string());
-        Ok(files::switch_link(&self.link, &target)?)
+        files::switch_link(&self.link, &target)?;
+        // What stood in for another one stands in no more.
+        self.ensure_no_fallback()
     }
 
     /// The mark of an active generation that is not compiled and copied yet.

@@ -11,6 +11,7 @@ mod engine;
 mod environment;
 mod error;
 mod export;
+mod fallback;
 mod front;
 mod generations;
 mod health;

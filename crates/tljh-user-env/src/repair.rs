@@ -31,19 +31,22 @@ impl Workshop<'_> {
     /// Not even the bundle makes an environment that works.
     pub fn repair(&self, fresh: bool) -> Result<Repair, UserEnvError> {
         let _turn = self.begin()?;
-        let active = match self.generations.active_record() {
-            Err(UserEnvError::Incomplete { .. }) => {
-                return self.build_fresh().map(Repair::Switched);
-            }
-            other => other?,
-        };
         if fresh {
             return self.build_fresh().map(Repair::Switched);
         }
+        let active = match self.generations.active_record() {
+            Err(error @ UserEnvError::Incomplete { .. }) => {
+                log::warn!("{error}");
+                let lost = self.generations.active_or_lost();
+                return self.back(lost.as_ref()).map(Repair::Switched);
+            }
+            other => other?,
+        };
         let folder = self.generations.folder(active.number);
         let opened = open_up(&folder)?;
         let _ = build::ensure_hooks(&folder);
         let Some(problem) = self.try_out(&active) else {
+            self.generations.ensure_no_fallback()?;
             return Ok(if opened > 0 {
                 Repair::Opened(opened)
             } else {
@@ -52,15 +55,7 @@ impl Workshop<'_> {
         };
         log::warn!("{problem}");
         self.explain(&active);
-        if let Some(number) = self.back_to_sealed(&active) {
-            return Ok(Repair::Switched(number));
-        }
-        interrupt::refuse()?;
-        if let Some(number) = self.back_to_earlier(&active)? {
-            return Ok(Repair::Switched(number));
-        }
-        interrupt::refuse()?;
-        self.build_fresh().map(Repair::Switched)
+        self.back(Some(&active)).map(Repair::Switched)
     }
 
     /// Looks at a generation as `check` does.
@@ -107,53 +102,76 @@ impl Workshop<'_> {
         }
     }
 
-    fn back_to_sealed(&self, active: &Record) -> Option<u64> {
-        let sealed = self.generations.sealed(active.number);
-        if !sealed.is_dir() {
-            return None;
+    /// Switches to one that works: the `broken` one as it was made, else an earlier one, else a new one.
+    fn back(&self, broken: Option<&Record>) -> Result<u64, UserEnvError> {
+        let copy = match broken {
+            Some(broken) => self.back_to_copy(broken)?,
+            None => None,
+        };
+        let number = match copy {
+            Some(number) => Some(number),
+            None => self.back_to_earlier(broken)?,
+        };
+        match number {
+            Some(number) => Ok(number),
+            None => self.build_fresh(),
         }
-        log::info!("going back to generation {} as it was made", active.number);
-        let begun = self.generations.begin(
-            self.runner,
-            active.engine,
-            Some(active.number),
-            active.requested.clone(),
-        );
-        let made = begun.and_then(|record| self.make(&record, &sealed, |_| Ok(())));
-        match made {
-            Ok(record) => Some(record.number),
+    }
+
+    /// The active generation as it was made: the copy from which servers are started already, or a new one.
+    fn back_to_copy(&self, active: &Record) -> Result<Option<u64>, UserEnvError> {
+        if let Some(fallback) = self.generations.fallback()?
+            && let Some(record) = self.generations.ready(fallback.generation)?
+            && record.parent == Some(active.number)
+            && self.back_to(&record)?
+        {
+            return Ok(Some(record.number));
+        }
+        self.back_to_sealed(active)
+    }
+
+    fn back_to_sealed(&self, record: &Record) -> Result<Option<u64>, UserEnvError> {
+        match self.copy_sealed(record) {
+            Ok(Some(new)) => {
+                self.generations.switch(new.number)?;
+                self.settle(new.number);
+                Ok(Some(new.number))
+            }
+            Ok(None) => Ok(None),
             Err(error) => {
+                interrupt::refuse()?;
                 log::warn!("{error}");
-                None
+                Ok(None)
             }
         }
     }
 
-    /// The ones that the active generation came from, nearest first.
-    fn back_to_earlier(&self, active: &Record) -> Result<Option<u64>, UserEnvError> {
-        let mut parent = active.parent;
-        while let Some(record) = parent
-            .map(|number| self.generations.ready(number))
-            .transpose()?
-            .flatten()
-        {
-            if self.try_out(&record).is_none() {
-                self.generations.switch(record.number)?;
-                self.settle(record.number);
+    /// The ones that the active generation came from, nearest first, and in the end the bundle's own.
+    fn back_to_earlier(&self, broken: Option<&Record>) -> Result<Option<u64>, UserEnvError> {
+        for record in self.generations.earlier(broken)? {
+            if self.back_to(&record)? {
                 return Ok(Some(record.number));
             }
-            parent = record.parent;
+            if let Some(number) = self.back_to_sealed(&record)? {
+                return Ok(Some(number));
+            }
         }
         Ok(None)
     }
 
+    /// Switches to `record` if it works.
+    fn back_to(&self, record: &Record) -> Result<bool, UserEnvError> {
+        if self.try_out(record).is_some() {
+            interrupt::refuse()?;
+            return Ok(false);
+        }
+        self.generations.switch(record.number)?;
+        self.settle(record.number);
+        Ok(true)
+    }
+
     fn build_fresh(&self) -> Result<u64, UserEnvError> {
-        let _step = Progress::begin(
-            "making the environment anew, with JupyterLab and its companions alone",
-        );
-        let record = build::build(&self.generations, self.runner, &self.bundle)?;
-        let number = record.number;
-        verify(&self.generations.folder(number), &record.packages)?;
+        let number = self.build_aside()?.number;
         self.generations.switch(number)?;
         self.settle(number);
         Ok(number)

@@ -31,7 +31,11 @@ impl Turn {
         Self::take_within(path, DEADLINE)
     }
 
-    fn take_within(path: &Path, deadline: Duration) -> Result<Self, UserEnvError> {
+    /// As [`Turn::take`], for who cannot wait for so long.
+    ///
+    /// # Errors
+    /// The lock cannot be opened, or somebody keeps it for `deadline`.
+    pub fn take_within(path: &Path, deadline: Duration) -> Result<Self, UserEnvError> {
         let locked = lock_within(path, deadline, PAUSE, |_| {
             log::info!("{}; waiting until that is done ...", holder(path));
         });

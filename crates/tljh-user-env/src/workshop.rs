@@ -7,7 +7,7 @@ use tljh_machine::{Paths, Runner, Systemd};
 use tljh_settings::Settings;
 
 use crate::activation;
-use crate::build::ensure_hooks;
+use crate::build::{build, ensure_hooks};
 use crate::bundle::Bundle;
 use crate::change::constraints::{condas_pins, write_constraints};
 use crate::conda::Conda;
@@ -26,7 +26,7 @@ pub const CACHE: &str = "cache";
 /// As [`CACHE`], of conda's archives.
 pub const CONDA_CACHE: &str = "conda-cache";
 /// Byte-compiles what came, and keeps a copy of it.
-const COMPILATION: &str = "tljh-user-env-compile.service";
+pub const COMPILATION: &str = "tljh-user-env-compile.service";
 /// Everything that a change works with.
 pub struct Workshop<'a> {
     /// The installation.
@@ -76,7 +76,44 @@ impl<'a> Workshop<'a> {
         source: &Path,
         work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
     ) -> Result<Record, UserEnvError> {
-        self.make_new(record, |folder| {
+        let record = self.make_aside(record, source, work)?;
+        self.put_in_place(record)
+    }
+
+    /// Makes the generation of `record`, whose folder is empty, by `work`, tries it out and switches to it. If anything
+    /// fails, it is removed.
+    ///
+    /// # Errors
+    /// Any step failed.
+    pub fn make_new(
+        &self,
+        record: &Record,
+        work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
+    ) -> Result<Record, UserEnvError> {
+        let record = self.make_new_aside(record, work)?;
+        self.put_in_place(record)
+    }
+
+    fn put_in_place(&self, record: Record) -> Result<Record, UserEnvError> {
+        if let Err(error) = self.generations.switch(record.number) {
+            self.discard(record.number);
+            return Err(error);
+        }
+        self.settle(record.number);
+        Ok(record)
+    }
+
+    /// As [`Workshop::make`], without switching.
+    ///
+    /// # Errors
+    /// Any step failed.
+    pub fn make_aside(
+        &self,
+        record: &Record,
+        source: &Path,
+        work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
+    ) -> Result<Record, UserEnvError> {
+        self.make_new_aside(record, |folder| {
             log::info!(
                 "copying the environment to generation {} ...",
                 record.number
@@ -87,12 +124,7 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    /// Makes the generation of `record`, whose folder is empty, by `work`, tries it out and switches to it. If anything
-    /// fails, it is removed.
-    ///
-    /// # Errors
-    /// Any step failed.
-    pub fn make_new(
+    fn make_new_aside(
         &self,
         record: &Record,
         work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
@@ -109,26 +141,39 @@ impl<'a> Workshop<'a> {
             self.generations.finish(record.clone())
         };
         interrupt::listen();
-        let made = make().and_then(|record| {
-            interrupt::refuse()?;
-            self.generations.switch(number).map(|()| record)
-        });
-        match made {
-            Ok(record) => {
-                self.settle(number);
-                Ok(record)
+        let made = make().and_then(|record| interrupt::refuse().map(|()| record));
+        made.map_err(|error| {
+            self.discard(number);
+            // Whatever else it says is a consequence.
+            if interrupt::is_asked() {
+                UserEnvError::Interrupted
+            } else {
+                error
             }
+        })
+    }
+
+    /// Makes a generation from the bundle alone and tries it out. If anything fails, it is removed.
+    ///
+    /// # Errors
+    /// Any step failed.
+    pub fn build_aside(&self) -> Result<Record, UserEnvError> {
+        let _step = Progress::begin(
+            "making the environment anew, with JupyterLab and its companions alone",
+        );
+        let record = build(&self.generations, self.runner, &self.bundle)?;
+        match verify(&self.generations.folder(record.number), &record.packages) {
+            Ok(()) => Ok(record),
             Err(error) => {
-                if let Err(left) = self.generations.remove(number) {
-                    log::warn!("generation {number} is left over: {left}");
-                }
-                // Whatever else it says is a consequence.
-                Err(if interrupt::is_asked() {
-                    UserEnvError::Interrupted
-                } else {
-                    error
-                })
+                self.discard(record.number);
+                Err(error)
             }
+        }
+    }
+
+    fn discard(&self, number: u64) {
+        if let Err(left) = self.generations.remove(number) {
+            log::warn!("generation {number} is left over: {left}");
         }
     }
 

@@ -12,7 +12,9 @@ from jupyterhub.utils import can_connect, exponential_backoff
 from systemdspawner import SystemdSpawner
 from traitlets import Dict, List, Unicode
 
+from tljh import environment
 from tljh.hooks import plugin_manager
+from tljh.programs import run
 
 ACCOUNT_DEADLINE = 660
 SYSTEMCTL_DEADLINE = 20
@@ -37,26 +39,17 @@ class ServerFailed(Exception):
             f"sudo journalctl --unit {unit} --unit jupyterhub"
         )
 
+    def suspect(self, home):
+        """Name the packages in ``home`` that may be to blame, where the environment of all works."""
+        for folder in environment.own_packages(home):
+            self.jupyterhub_message += (
+                f"\nThe packages that this user installed in {folder} may be to blame. An administrator sets them aside "
+                f"with: sudo mv {folder} {folder}.aside"
+            )
+
 
 class UnknownState(Exception):
     """systemd could not be asked, which says nothing about the server."""
-
-
-async def run(*command, deadline):
-    """Exit code, standard output and standard error of ``command``, killed at ``deadline`` (s)."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        stdout, stderr = await asyncio.wait_for(process.communicate(), deadline)
-    except asyncio.TimeoutError:
-        process.kill()
-        await process.wait()
-        return -1, "", f"{command[0]} did not answer within {deadline} s"
-    return process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace")
 
 
 async def unit_state(unit):
@@ -98,7 +91,15 @@ class UserCreatingSpawner(SystemdSpawner):
         help="System group to the hub users who join it.",
     ).tag(config=True)
 
+    environment_command = Unicode(
+        "/usr/bin/tljh-user-env", help="The program that knows which environment works."
+    ).tag(config=True)
+
     starting = False
+    #: What `tljh-user-env fallback` told of the generation from which this server is started; empty for the active one.
+    fallback = {}
+    #: Since when a generation stands in, of which the journal knows.
+    told_since = None
 
     async def start(self):
         account = await self.ensure_account()
@@ -113,11 +114,78 @@ class UserCreatingSpawner(SystemdSpawner):
             plugin_manager().hook.tljh_new_user_create(username=account["account"])
         self.starting = True
         try:
+            return await self.start_where_it_can(account["home"])
+        finally:
+            self.starting = False
+
+    async def start_where_it_can(self, home):
+        """Start from the active generation of the user environment, or from the one that stands in for it."""
+        self.fallback = {}
+        if environment.read_fallback() and environment.is_ours(self.cmd):
+            await self.ask_for_fallback()
+        try:
+            return await self.start_unit()
+        except ServerFailed as failure:
+            if not environment.is_ours(self.cmd):
+                raise
+            self.log.warning("user:%s %s", self.user.name, failure)
+            if self.fallback or not await self.ask_for_fallback():
+                failure.suspect(home)
+                raise
+        return await self.start_unit()
+
+    async def ask_for_fallback(self):
+        """Learn which generation stands in, if any; return whether another start is worth while."""
+        try:
+            code, stdout, problem = await run(
+                self.environment_command, "fallback", "--json", deadline=environment.DEADLINE
+            )
+        except OSError as error:
+            code, problem = -1, str(error)
+        if code != 0:
+            self.log.error("Could not find out whether the user environment works: %s", problem.strip())
+            return False
+        answer = json.loads(stdout)
+        if answer["generation"] is None:
+            return answer["mended"]
+        self.fallback = answer
+        if UserCreatingSpawner.told_since != answer["since"]:
+            UserCreatingSpawner.told_since = answer["since"]
+            self.log.warning("%s", environment.warning(answer))
+        self.log.info("user:%s Server starts from generation %s", self.user.name, answer["generation"])
+        return True
+
+    async def start_unit(self):
+        """Start the unit and wait until the server listens."""
+        configured = self.cmd, self.extra_paths
+        if self.fallback:
+            self.cmd = environment.command_from(self.fallback, self.cmd)
+            self.extra_paths = environment.paths_from(self.fallback, self.extra_paths)
+        try:
             where = await super().start()
             await self.wait_until_it_listens(*where)
             return where
         finally:
-            self.starting = False
+            self.cmd, self.extra_paths = configured
+
+    def clear_state(self):
+        super().clear_state()
+        self.fallback = {}
+
+    def get_env(self):
+        env = super().get_env()
+        if self.fallback:
+            # Its kernels and terminals use the same generation (tljh_generation.py, profile.d).
+            env["TLJH_GENERATION"] = self.fallback["folder"]
+        return env
+
+    async def progress(self):
+        async for event in super().progress():
+            yield event
+        # The hub ends this with the start.
+        while not self.fallback:
+            await asyncio.sleep(0.5)
+        yield {"progress": 60, "message": environment.PROGRESS}
 
     async def wait_until_it_listens(self, ip, port):
         """Wait for the server's port; a server that ends before is reported at once.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::fallback::sentence;
 use super::{print_json, question};
 use crate::change::{Plan, Wish};
 use crate::cli::Manner;
@@ -11,6 +12,12 @@ use crate::workshop::Workshop;
 
 /// Plans, shows, asks and does.
 pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), UserEnvError> {
+    if let Some(fallback) = workshop.generations.fallback()? {
+        log::warn!(
+            "{}; `sudo tljh-user-env repair` should come first",
+            sentence(&fallback)
+        );
+    }
     let step = Progress::unlogged("finding out what that means");
     let plan = workshop.plan(wish)?;
     drop(step);

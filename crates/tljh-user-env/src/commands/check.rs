@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::fallback::sentence;
 use super::{print, print_json};
 use crate::error::UserEnvError;
 use crate::repair::Repair;
@@ -13,6 +14,8 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
     let record = workshop.generations.active_record()?;
     let health = workshop.examine(&record)?;
     let mut problems = health.problems();
+    let fallback = workshop.generations.standing_fallback()?;
+    problems.extend(fallback.as_ref().map(sentence));
     if deep && health.is_good() {
         let folder = workshop.generations.folder(record.number);
         problems.extend(
@@ -25,6 +28,7 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
         print_json(&json!({
             "generation": record.number, "sound": problems.is_empty(), "problems": problems,
             "conflicts": health.conflicts, "by_hand": health.by_hand,
+            "fallback": fallback.map(|fallback| fallback.generation),
         }))?;
     } else {
         let mut text = String::new();
@@ -55,7 +59,9 @@ pub fn repair(workshop: &Workshop<'_>, fresh: bool, as_json: bool) -> Result<(),
     match done {
         Repair::Nothing => log::info!("servers and kernels start; there is nothing to repair"),
         Repair::Opened(count) => log::info!("{count} files and folders can be read again"),
-        Repair::Switched(number) => log::info!("generation {number} is active, and servers start"),
+        Repair::Switched(number) => {
+            log::info!("generation {number} is active, and servers start from it");
+        }
     }
     if as_json {
         let (what, number) = match done {

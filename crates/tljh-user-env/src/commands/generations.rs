@@ -162,16 +162,17 @@ pub fn prune(
     let generations = &workshop.generations;
     let active = generations.active()?;
     let records = generations.all()?;
-    let pristine = records
-        .iter()
-        .rev()
-        .find(|record| record.parent.is_none())
-        .map(|record| record.number);
+    let pristine = generations.pristine()?;
+    let standing_in = generations.fallback()?.map(|fallback| fallback.generation);
     let in_use = generations_in_use(generations.root());
     let mut removed = Vec::new();
     for record in records.iter().rev().skip(keep) {
         let number = record.number;
         if active == Active::Generation(number) || pristine == Some(number) {
+            continue;
+        }
+        if standing_in == Some(number) {
+            log::info!("generation {number} stays: servers are started from it");
             continue;
         }
         if in_use.contains(&number) {

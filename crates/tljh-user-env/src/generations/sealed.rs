@@ -37,7 +37,8 @@ impl Generations {
         self.private().join("sealed").join(number.to_string())
     }
 
-    /// Drops the kept copies of all generations but `number`: nobody changes what is not active.
+    /// Drops the kept copies of all generations but `number` and the one that is the bundle's own: others are changed by
+    /// nobody while they are not active, and that one is where the last way back ends.
     ///
     /// # Errors
     /// One cannot be removed.
@@ -46,8 +47,9 @@ impl Generations {
         if !folder.is_dir() {
             return Ok(());
         }
+        let pristine = self.pristine()?.map(|pristine| self.sealed(pristine));
         for path in files::list_folder(&folder)? {
-            if path != self.sealed(number) {
+            if path != self.sealed(number) && Some(&path) != pristine.as_ref() {
                 files::ensure_tree_absent(&path)?;
             }
         }
