@@ -98,7 +98,19 @@ class UserCreatingSpawner(SystemdSpawner):
         help="System group to the hub users who join it.",
     ).tag(config=True)
 
+    shared_jupyter = Unicode(
+        help="Where Jupyter looks for what everybody has beside the user environment, such as kernels; after the folders"
+        " that ``JUPYTER_PATH`` of ``c.Spawner.environment`` names.",
+    ).tag(config=True)
+
     starting = False
+
+    def get_env(self):
+        env = super().get_env()
+        folders = [env.get("JUPYTER_PATH"), self.shared_jupyter]
+        if path := ":".join(filter(None, folders)):
+            env["JUPYTER_PATH"] = path
+        return env
 
     async def start(self):
         account = await self.ensure_account()
