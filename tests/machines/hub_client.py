@@ -132,8 +132,13 @@ class HubClient:
 
     # Kernels
 
-    def start_kernel(self, server=""):
-        answer = self.request("POST", self.user_url(server) + "api/kernels", {"name": "python3"})
+    def kernels(self, server=""):
+        """The kernels that JupyterLab offers: title by name."""
+        answer = self.request("GET", self.user_url(server) + "api/kernelspecs")
+        return {name: each["spec"]["display_name"] for name, each in answer.json()["kernelspecs"].items()}
+
+    def start_kernel(self, server="", name="python3"):
+        answer = self.request("POST", self.user_url(server) + "api/kernels", {"name": name})
         if answer.status != 201:
             raise AssertionError(f"kernel of {self.name}: {answer.status} {answer.text[:500]}")
         return Kernel(self, self.user_url(server), answer.json()["id"])

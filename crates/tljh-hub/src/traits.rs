@@ -38,7 +38,10 @@ pub fn render_traits(
         ("SystemdSpawner", systemd_spawner(paths)),
         (
             "UserCreatingSpawner",
-            json!({"user_groups": settings.users.extra_user_groups}),
+            json!({
+                "shared_jupyter": paths.shared_jupyter(),
+                "user_groups": settings.users.extra_user_groups,
+            }),
         ),
     ] {
         let entry = classes.entry(class).or_insert_with(|| json!({}));
@@ -211,6 +214,10 @@ services: {cull: {timeout: 1, every: 2, concurrency: 3, users: true, max_age: 4,
         assert_eq!(
             traits["UserCreatingSpawner"]["user_groups"],
             json!({"video": ["a"]})
+        );
+        assert_eq!(
+            traits["UserCreatingSpawner"]["shared_jupyter"],
+            "/opt/tljh/envs/.jupyter"
         );
         assert_eq!(traits["Spawner"]["mem_limit"], 2_u64 << 30);
         assert_eq!(traits["Spawner"]["cpu_limit"], 1.5);

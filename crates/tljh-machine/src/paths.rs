@@ -50,6 +50,21 @@ impl Paths {
         self.at("opt/tljh/generations")
     }
 
+    /// Named environments: links to their generations.
+    pub fn named_environments(&self) -> PathBuf {
+        self.at("opt/tljh/envs")
+    }
+
+    /// The generations of named environments, a folder for each environment.
+    pub fn named_generations(&self) -> PathBuf {
+        self.at("opt/tljh/envs/.generations")
+    }
+
+    /// Where Jupyter finds the kernels of named environments (`JUPYTER_PATH`): below `kernels` in it.
+    pub fn shared_jupyter(&self) -> PathBuf {
+        self.at("opt/tljh/envs/.jupyter")
+    }
+
     /// `/etc/tljh`.
     pub fn configuration(&self) -> PathBuf {
         self.at("etc/tljh")

@@ -1,7 +1,8 @@
 """A Python process keeps the generation of the user environment with which it started.
 
-/opt/tljh/user is a link to the active generation. When it is switched, a process that looks for its modules and its
-data behind the link would from then on find another generation's. So it looks behind the link once, at its start.
+/opt/tljh/user is a link to the active generation, as /opt/tljh/envs/NAME is to that of a named environment. When it is
+switched, a process that looks for its modules and its data behind the link would from then on find another
+generation's. So it looks behind the link once, at its start.
 sys.executable stays behind the link: kernels, terminals and pip that it starts use the generation that is active then.
 
 Where servers do not start from the active generation, the hub starts them from another one, which it names in
@@ -18,10 +19,13 @@ INSTALLERS = ("pip", "pip3", "ipykernel")
 def pin():
     """Have this process use its own generation by that one's own path. Safe to repeat."""
     own = os.path.realpath(sys.prefix)
-    generations = os.path.dirname(own)
-    if os.path.basename(generations) != "generations":
+    parent, folder = os.path.split(os.path.dirname(own))
+    if folder == "generations":
+        link = os.path.join(parent, "user")
+    elif os.path.basename(parent) == ".generations":
+        link = os.path.join(os.path.dirname(parent), folder)
+    else:
         return
-    link = os.path.join(os.path.dirname(generations), "user")
     if sys.executable.startswith(own + os.sep) and not stands_in(own):
         sys.executable = link + sys.executable[len(own):]
     # Installers ask an interpreter in isolated mode where packages belong, and remember the answer.

@@ -87,10 +87,7 @@ pub fn fill(
         .arg("--requirements")
         .arg(bundle.requirements()),
     )?;
-    // What uv leaves for itself; its lock is writable by everybody.
-    for leftover in [".lock", ".gitignore", "CACHEDIR.TAG"] {
-        files::ensure_absent(&folder.join(leftover))?;
-    }
+    drop_leftovers(&folder)?;
     ensure_lab_defaults(&folder)?;
     let stamp = json!({"engine": record.engine, "python": python_version(&folder)?});
     Ok(files::write_atomically(
@@ -98,6 +95,17 @@ pub fn fill(
         format!("{stamp}\n").as_bytes(),
         0o644,
     )?)
+}
+
+/// Removes what uv leaves for itself; its lock is writable by everybody.
+///
+/// # Errors
+/// One cannot be removed.
+pub fn drop_leftovers(environment: &Path) -> Result<(), UserEnvError> {
+    for leftover in [".lock", ".gitignore", "CACHEDIR.TAG"] {
+        files::ensure_absent(&environment.join(leftover))?;
+    }
+    Ok(())
 }
 
 /// Refuses to begin what would not fit.
@@ -154,7 +162,10 @@ pub fn ensure_hooks(environment: &Path) -> Result<(), UserEnvError> {
 }
 
 /// Scripts that activate the environment name its folder; people know it by the link.
-fn name_the_link(folder: &Path, link: &Path) -> Result<(), UserEnvError> {
+///
+/// # Errors
+/// One cannot be read or written.
+pub fn name_the_link(folder: &Path, link: &Path) -> Result<(), UserEnvError> {
     let (own, known) = (folder.display().to_string(), link.display().to_string());
     for path in files::list_folder(&folder.join("bin"))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -7,7 +7,7 @@ mod installing;
 mod venv;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tljh_machine::files;
 
@@ -21,7 +21,7 @@ use crate::requirement::Requirement;
 use crate::turn::Turn;
 use crate::workshop::Workshop;
 
-pub use conda::{minor, refuse_lost_server};
+pub use conda::{minor, refuse_lost};
 
 /// Room for a clone's folders and a few packages; what a package takes is not known before.
 const ROOM: u64 = 300_000_000;
@@ -164,12 +164,31 @@ impl Workshop<'_> {
         channels: &[String],
     ) -> Result<(), UserEnvError> {
         let conda = self.conda(channels)?;
-        let (steps, work) = conda::plan(&conda, wish, &plan.base)?;
+        let (steps, work) = conda::plan(&conda, wish, &plan.base, self.needed())?;
         plan.room += work.room;
         plan.requested = requested(wish, &plan.requested)?;
         plan.steps.extend(steps);
         plan.works.push(Work::Conda(work));
         Ok(())
+    }
+
+    /// Has `wanted` installed into `folder`, a generation of `record` that is being made.
+    ///
+    /// # Errors
+    /// They cannot be had, or do not fit together.
+    pub fn furnish(
+        &self,
+        record: &Record,
+        folder: &Path,
+        wanted: Vec<Requirement>,
+    ) -> Result<(), UserEnvError> {
+        let base = Base {
+            parent: record.clone(),
+            environment: folder.to_path_buf(),
+            packages: read_manifest(folder)?,
+        };
+        let (_, work) = venv::plan(self, &Wish::Install(wanted), &base)?;
+        venv::change(self, &work, folder, folder)
     }
 
     /// Makes a new generation by `plan`, tries it out and makes it the active one.

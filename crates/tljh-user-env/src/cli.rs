@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use tljh_terminal::Verbosity;
 
 use crate::engine::Engine;
+use crate::named::{EnvironmentName, Title, Version};
 use crate::requirement::Requirement;
 
 /// Change and look after the user environment of The Littlest JupyterHub
@@ -21,6 +22,8 @@ generation that they started with; new ones get the new one.
 Members of jupyterhub-admins may also use `pip install` as they are used to: it
 changes the active generation, and the next change carries it along.
 
+Named environments, each with packages of its own, are kernels that everybody sees.
+
 Exit codes:
   0  done
   1  refused or failed; the reason is on standard error
@@ -29,6 +32,8 @@ Exit codes:
 Examples:
   Install a package for everybody:
       sudo tljh-user-env install 'pandas>=2' matplotlib
+  Give everybody another kernel, with packages of its own:
+      sudo tljh-user-env create stats pymc arviz
   Take the last change back:
       sudo tljh-user-env rollback
   Find out what is wrong, and mend it:
@@ -58,16 +63,23 @@ Example:
         #[command(flatten)]
         source: Source,
         #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
         manner: Manner,
     },
     /// Remove packages; what only they needed stays
     #[command(after_long_help = "\
+A name that is no installed package but a named environment takes that environment away, as
+`delete` does.
+
 Example:
   sudo tljh-user-env remove pandas")]
     Remove {
         /// The names of packages
         #[arg(required = true, value_name = "NAME", value_parser = name)]
         names: Vec<Requirement>,
+        #[command(flatten)]
+        which: Which,
         #[command(flatten)]
         manner: Manner,
     },
@@ -81,6 +93,8 @@ Example:
         /// The names of packages
         #[arg(value_name = "NAME", value_parser = name)]
         names: Vec<Requirement>,
+        #[command(flatten)]
+        which: Which,
         #[command(flatten)]
         manner: Manner,
     },
@@ -97,6 +111,8 @@ Example:
         #[arg(short, long)]
         file: PathBuf,
         #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
         manner: Manner,
     },
     /// Print what is installed as a file for `apply`: requirements.txt, or environment.yml of a conda environment
@@ -108,6 +124,8 @@ Examples:
         /// With the hash of each archive, so that `apply` installs these very files or none
         #[arg(long)]
         lock: bool,
+        #[command(flatten)]
+        which: Which,
     },
     /// Have the same packages on the other engine, as a new generation
     #[command(after_long_help = "\
@@ -136,6 +154,66 @@ Examples:
     },
     /// List the packages, and what was changed by hand
     List {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make a named environment, whose kernel everybody sees in JupyterLab
+    #[command(after_long_help = "\
+The environment is /opt/tljh/envs/NAME. Its kernel is started on trial before anybody gets it, and
+appears in servers that run, too. `install --env NAME` and the like change its packages.
+
+Without --python it has the system's Python, and what the kernel needs comes from this package,
+without a network.
+
+Examples:
+  sudo tljh-user-env create stats --display-name 'Statistics 2' pymc arviz
+  sudo tljh-user-env create old --python 3.12 'pandas<2'
+  sudo tljh-user-env create maps --conda gdal geopandas
+  sudo tljh-user-env create stats --again")]
+    Create {
+        /// Letters, digits, `.`, `_` and `-`
+        name: EnvironmentName,
+        /// What to install
+        #[arg(value_name = "PACKAGE")]
+        packages: Vec<Requirement>,
+        /// With this version of Python, such as 3.12, which the machine or a conda channel has
+        #[arg(long, value_name = "VERSION")]
+        python: Option<Version>,
+        /// Of conda's packages, with any Python that a channel has
+        #[arg(long)]
+        conda: bool,
+        /// From this conda channel first, a name or a URL
+        #[arg(short, long = "channel", value_name = "CHANNEL", requires = "conda")]
+        channels: Vec<String>,
+        /// What JupyterLab calls the kernel, if not by its name
+        #[arg(long, value_name = "TEXT")]
+        display_name: Option<Title>,
+        /// Make one that is there anew with the packages that were asked for, such as after a change of the system's Python
+        #[arg(long)]
+        again: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Take named environments and their kernels away
+    #[command(after_long_help = "\
+Kernels that run go on until they end.
+
+Example:
+  sudo tljh-user-env delete stats")]
+    Delete {
+        /// The names of environments
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<EnvironmentName>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// List the named environments
+    Envs {
         #[command(flatten)]
         form: Form,
     },
@@ -364,6 +442,14 @@ pub struct CondaOptions {
     /// The environment, of which there is one here
     #[arg(short, long, value_parser = ["base"])]
     pub name: Option<String>,
+}
+
+/// Which environment is meant.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// In the named environment, not in everybody's
+    #[arg(long = "env", value_name = "NAME")]
+    pub environment: Option<EnvironmentName>,
 }
 
 /// How a change is made.

@@ -3,6 +3,7 @@
 mod change;
 mod check;
 mod conda;
+mod environments;
 mod fallback;
 mod generations;
 mod packages;
@@ -19,9 +20,10 @@ use tljh_machine::{Paths, SystemRunner};
 
 use crate::bundle::Bundle;
 use crate::change::Wish;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Manner, Which};
 use crate::environment;
 use crate::error::UserEnvError;
+use crate::named::{Asked, Environments};
 use crate::workshop::Workshop;
 
 /// Does what the command line asks.
@@ -32,8 +34,10 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
         Command::Install {
             requirements,
             source,
+            which,
             manner,
         } => {
+            let mut workshop = of(&paths, &which)?;
             workshop.channels = source.channels;
             let wish = if source.pip {
                 Wish::Pip(requirements)
@@ -42,17 +46,63 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
             };
             change::run(&workshop, &wish, manner)
         }
-        Command::Remove { names, manner } => change::run(&workshop, &Wish::Remove(names), manner),
-        Command::Upgrade { names, manner } => change::run(&workshop, &Wish::Upgrade(names), manner),
-        Command::Apply { file, manner } => change::run(&workshop, &Wish::Apply(file), manner),
-        Command::Export { lock } => packages::export(&workshop, lock),
+        Command::Remove {
+            names,
+            which,
+            manner,
+        } => match environments::meant(&workshop, &which, &names)? {
+            Some(meant) => environments::delete(&workshop, &meant, manner),
+            None => change::run(&of(&paths, &which)?, &Wish::Remove(names), manner),
+        },
+        Command::Upgrade {
+            names,
+            which,
+            manner,
+        } => change::run(&of(&paths, &which)?, &Wish::Upgrade(names), manner),
+        Command::Apply {
+            file,
+            which,
+            manner,
+        } => change::run(&of(&paths, &which)?, &Wish::Apply(file), manner),
+        Command::Export { lock, which } => packages::export(&of(&paths, &which)?, lock),
         Command::Switch {
             engine,
             python,
             manner,
         } => switch::run(&workshop, engine, python.as_deref(), manner),
         Command::Conda { command } => conda::run(&mut workshop, command),
-        Command::List { form } => packages::list(&workshop, form.json),
+        Command::List { which, form } => packages::list(&of(&paths, &which)?, form.json),
+        Command::Create {
+            name,
+            packages,
+            python,
+            conda,
+            channels,
+            display_name,
+            again,
+            form,
+        } => {
+            let asked = Asked {
+                name,
+                python,
+                conda,
+                title: display_name,
+                packages,
+                again,
+            };
+            let mut workshop = Workshop::named(&paths, &SystemRunner, &asked.name);
+            workshop.channels = channels;
+            environments::create(&workshop, &asked, form.json)
+        }
+        Command::Delete { names, yes, form } => {
+            let manner = Manner {
+                dry_run: false,
+                yes,
+                form,
+            };
+            environments::delete(&workshop, &names, manner)
+        }
+        Command::Envs { form } => environments::list(&workshop, form.json),
         Command::Search { name, all, form } => search::run(&workshop, &name, all, form.json),
         Command::History { form } => generations::history(&workshop, form.json),
         Command::Diff { from, to, form } => generations::diff(&workshop, from, to, form.json),
@@ -70,6 +120,15 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
         Command::Status { form } => status::run(&workshop, form.json),
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
     }
+}
+
+/// For the environment that the command line names.
+fn of<'a>(paths: &'a Paths, which: &Which) -> Result<Workshop<'a>, UserEnvError> {
+    let Some(name) = &which.environment else {
+        return Ok(Workshop::new(paths, &SystemRunner));
+    };
+    Environments::new(paths).wanted(name)?;
+    Ok(Workshop::named(paths, &SystemRunner, name))
 }
 
 /// Prints data.

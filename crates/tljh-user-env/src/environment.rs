@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::{Active, Generations};
 use crate::manifest::{differences, read_manifest};
+use crate::named::Environments;
 use crate::record::Record;
 use crate::turn::Turn;
 
@@ -145,11 +146,35 @@ pub fn compile(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
         .args(["-m", "compileall", "-q", "-q", "-j", "0"])
         .arg(environment.join("lib"))
         .deadline(COMPILE_DEADLINE);
-    match runner.run(&compile) {
-        // compileall's exit code for files with syntax errors, of which templates have some.
-        Ok(_) | Err(CommandError::Failed { code: Some(1), .. }) => {
-            Ok(files::ensure_absent(&generations.unsettled())?)
+    run_compilation(runner, &compile)?;
+    compile_named(paths, runner)?;
+    Ok(files::ensure_absent(&generations.unsettled())?)
+}
+
+/// Byte-compiles the named environments that were changed.
+fn compile_named(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
+    for environment in Environments::new(paths).all()? {
+        let mark = environment.generations.unsettled();
+        if !mark.exists() {
+            continue;
         }
+        let folder = environment.folder();
+        let compile = Invocation::new(folder.join("bin/python"))
+            .args(["-m", "compileall", "-q", "-q", "-j", "0"])
+            .arg(folder.join("lib"))
+            .deadline(COMPILE_DEADLINE);
+        match run_compilation(runner, &compile) {
+            Ok(()) => files::ensure_absent(&mark)?,
+            Err(error) => log::warn!("`{}` was not byte-compiled: {error}", environment.name),
+        }
+    }
+    Ok(())
+}
+
+fn run_compilation(runner: &dyn Runner, compile: &Invocation) -> Result<(), UserEnvError> {
+    match runner.run(compile) {
+        // compileall's exit code for files with syntax errors, of which templates have some.
+        Ok(_) | Err(CommandError::Failed { code: Some(1), .. }) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -6,6 +6,8 @@ use tljh_machine::CommandError;
 use tljh_machine::files::FileError;
 use tljh_terminal::{Hinted, RenderError};
 
+use crate::named::{EnvironmentName, Version};
+
 /// A failed operation of `tljh-user-env`.
 #[derive(Debug, thiserror::Error)]
 pub enum UserEnvError {
@@ -105,8 +107,8 @@ pub enum UserEnvError {
         /// The package.
         name: String,
     },
-    /// A package that is to be removed is part of everybody's server.
-    #[error("`{name}` is what everybody's server is made of, and cannot be removed")]
+    /// A package that is to be removed is part of everybody's server, or of a kernel.
+    #[error("`{name}` is what servers and kernels are made of, and cannot be removed")]
     Needed {
         /// The package.
         name: String,
@@ -225,6 +227,44 @@ pub enum UserEnvError {
         /// The end of what was printed.
         log: String,
     },
+    /// There is no named environment of that name.
+    #[error("there is no environment `{name}`")]
+    NoEnvironment {
+        /// The name that was asked for.
+        name: EnvironmentName,
+    },
+    /// A named environment of that name is there, but for upper and lower case.
+    #[error("there is an environment `{name}` already")]
+    EnvironmentExists {
+        /// What it is called.
+        name: EnvironmentName,
+    },
+    /// Everybody has a kernel of that name.
+    #[error("there is a kernel `{name}` already, in everybody's environment")]
+    KernelExists {
+        /// The name that was asked for.
+        name: EnvironmentName,
+    },
+    /// Something that we did not make stands where a named environment would be.
+    #[error("`{}` was not made by tljh-user-env", path.display())]
+    PathTaken {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An environment has nothing that Jupyter could start.
+    #[error("the environment `{}` brings no kernel", path.display())]
+    NoKernel {
+        /// The environment.
+        path: PathBuf,
+    },
+    /// The machine has no such Python.
+    #[error("this machine has no Python {version}")]
+    NoInterpreter {
+        /// The version that was asked for.
+        version: Version,
+        /// For the environment of that name.
+        name: EnvironmentName,
+    },
     /// `check` found something; it was printed.
     #[error("the environment is damaged")]
     Unhealthy,
@@ -268,6 +308,16 @@ impl Hinted for UserEnvError {
                 ));
             }
             Self::File(error) => return error.hint(),
+            Self::EnvironmentExists { name } => {
+                return Some(format!(
+                    "`sudo tljh-user-env install --env {name} PACKAGE` adds packages to it"
+                ));
+            }
+            Self::NoInterpreter { version, name } => {
+                return Some(format!(
+                    "`sudo tljh-user-env create {name} --conda --python {version}` takes it from conda-forge"
+                ));
+            }
             Self::NoSpace { .. } | Self::DiskFull { .. } => {
                 "free some space (`df -h` shows where; `sudo tljh-user-env prune` removes old generations), then run the same command again"
             }
@@ -279,6 +329,8 @@ impl Hinted for UserEnvError {
                 "`tljh-user-env history` lists the generations"
             }
             Self::Interrupted => "run the same command again when it suits",
+            Self::NoEnvironment { .. } => "`tljh-user-env envs` lists them",
+            Self::KernelExists { .. } | Self::PathTaken { .. } => "choose another name",
             Self::NotRoot => "run the same command with `sudo`",
             Self::NotInstalled { .. } => "`tljh-user-env list` shows what is installed",
             Self::NotInIndex { .. } => "check the spelling at https://pypi.org",

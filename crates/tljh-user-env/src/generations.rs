@@ -1,7 +1,8 @@
-//! Generations of the user environment, and the link to the active one.
+//! Generations of an environment, and the link to the active one.
 //!
 //! `/opt/tljh/generations/N` is a whole environment, `N.json` beside it its record; `/opt/tljh/user` is a link to the
-//! active one. A record says `unfinished` before the first file of a generation is made and before the first is
+//! active one. Those of the named environment NAME are in `/opt/tljh/envs/.generations/NAME`, and `/opt/tljh/envs/NAME`
+//! is the link. A record says `unfinished` before the first file of a generation is made and before the first is
 //! removed, so a generation is there whole or taken away by the next who comes. Whoever changes anything here holds
 //! the [`Turn`](crate::turn::Turn).
 
@@ -20,6 +21,7 @@ use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::interrupt;
 use crate::manifest::read_manifest;
+use crate::named::EnvironmentName;
 use crate::progress::Progress;
 use crate::python::python_version;
 use crate::record::{Record, State};
@@ -30,11 +32,12 @@ use shared::{ensure_shared_folder, may_share};
 const UNSETTLED: &str = ".unsettled";
 /// Beside the generations: what root alone may reach.
 const PRIVATE: &str = ".private";
-/// The generations of an installation.
+/// The generations of one environment.
 #[derive(Debug, Clone)]
 pub struct Generations {
     folder: PathBuf,
     link: PathBuf,
+    name: Option<EnvironmentName>,
 }
 
 /// What stands at the environment's path.
@@ -51,12 +54,27 @@ pub enum Active {
 }
 
 impl Generations {
-    /// The generations below `paths`.
+    /// The generations of everybody's environment below `paths`.
     pub fn new(paths: &Paths) -> Self {
         Self {
             folder: paths.user_generations(),
             link: paths.user_environment(),
+            name: None,
         }
+    }
+
+    /// Those of a named environment, which need not exist.
+    pub fn named(paths: &Paths, name: &EnvironmentName) -> Self {
+        Self {
+            folder: paths.named_generations().join(name.as_str()),
+            link: paths.named_environments().join(name.as_str()),
+            name: Some(name.clone()),
+        }
+    }
+
+    /// The name of the environment; none for everybody's.
+    pub fn name(&self) -> Option<&EnvironmentName> {
+        self.name.as_ref()
     }
 
     /// The path by which everybody knows the environment.
@@ -103,8 +121,11 @@ impl Generations {
     /// # Errors
     /// There is none that is complete.
     pub fn active_record(&self) -> Result<Record, UserEnvError> {
-        let incomplete = || UserEnvError::Incomplete {
-            path: self.link.clone(),
+        let incomplete = || match &self.name {
+            Some(name) => UserEnvError::NoEnvironment { name: name.clone() },
+            None => UserEnvError::Incomplete {
+                path: self.link.clone(),
+            },
         };
         match self.active()? {
             Active::Generation(number) => self.ready(number)?.ok_or_else(incomplete),
@@ -316,7 +337,9 @@ impl Generations {
 
     /// The folder of generations as the link names it, which is right below any root.
     fn relative(&self) -> PathBuf {
-        PathBuf::from(self.folder.file_name().unwrap_or_default())
+        let beside = self.link.parent().unwrap_or(Path::new("/"));
+        let relative = self.folder.strip_prefix(beside);
+        relative.unwrap_or(&self.folder).to_path_buf()
     }
 
     fn record_path(&self, number: u64) -> PathBuf {

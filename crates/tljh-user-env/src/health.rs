@@ -139,7 +139,10 @@ fn read_files(folder: &Path, record: &Record) -> Result<Health, UserEnvError> {
 }
 
 /// Packages are made for one version of Python, and the system's may have become another one.
-fn other_python(folder: &Path) -> Result<Option<String>, UserEnvError> {
+///
+/// # Errors
+/// The environment cannot be read.
+pub fn other_python(folder: &Path) -> Result<Option<String>, UserEnvError> {
     let site = site_packages(folder)?;
     let wanted = site.parent().and_then(Path::file_name).unwrap_or_default();
     let Ok(real) = fs::canonicalize(folder.join("bin/python")) else {

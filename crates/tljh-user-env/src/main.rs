@@ -18,6 +18,7 @@ mod health;
 mod in_use;
 mod interrupt;
 mod manifest;
+mod named;
 mod progress;
 mod python;
 mod record;

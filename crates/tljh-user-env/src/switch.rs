@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::build::{self, check_space};
 use crate::change::constraints::hub_pin;
-use crate::change::{minor, refuse_lost_server};
+use crate::change::{minor, refuse_lost};
 use crate::conda::{Offer, Question, Solution};
 use crate::engine::Engine;
 use crate::error::UserEnvError;
@@ -14,6 +14,7 @@ use crate::front;
 use crate::manifest::{self, Difference, Package, differences, normalize, read_manifest};
 use crate::record::Record;
 use crate::turn::Turn;
+use crate::verify::SERVER;
 use crate::workshop::Workshop;
 
 /// Python packages that channels know by another name than indexes.
@@ -132,7 +133,7 @@ impl Workshop<'_> {
                 ..Question::default()
             })
         })?;
-        refuse_lost_server(&solution, &specs.pips)?;
+        refuse_lost(&SERVER, &solution, &specs.pips)?;
         switch.pips = specs.pips;
         switch.steps = steps(switch, &solution);
         switch.room = solution.room();

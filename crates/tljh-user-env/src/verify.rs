@@ -1,5 +1,7 @@
 //! A generation is tried out before anybody gets it: a throw-away server has to answer, without root's rights.
 
+mod kernel;
+
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,6 +14,8 @@ use tljh_machine::{CommandError, Invocation, Runner as _, SystemRunner, files, h
 use crate::error::UserEnvError;
 use crate::interrupt;
 use crate::manifest::Package;
+
+pub use kernel::verify_kernel;
 
 /// A cold start on a small machine under load.
 const DEADLINE: Duration = Duration::from_secs(180);

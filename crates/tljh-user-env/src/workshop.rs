@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nix::unistd::Uid;
-use tljh_machine::{Paths, Runner, Systemd};
+use tljh_machine::{Paths, Runner, Systemd, files};
 use tljh_settings::Settings;
 
 use crate::activation;
@@ -15,11 +15,12 @@ use crate::error::UserEnvError;
 use crate::generations::Generations;
 use crate::interrupt;
 use crate::manifest::{Package, read_manifest};
+use crate::named::{EnvironmentName, Environments, KERNEL};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::turn::Turn;
 use crate::uv::Uv;
-use crate::verify::verify;
+use crate::verify::{SERVER, verify, verify_kernel};
 
 /// What uv fetches and unpacks; kept, so that a second attempt is fast.
 pub const CACHE: &str = "cache";
@@ -35,14 +36,14 @@ pub struct Workshop<'a> {
     pub runner: &'a dyn Runner,
     /// What the package brings.
     pub bundle: Bundle,
-    /// The generations.
+    /// The generations of the environment that is meant.
     pub generations: Generations,
     /// Channels of conda packages that were named on the command line; they go before those of the configuration.
     pub channels: Vec<String>,
 }
 
 impl<'a> Workshop<'a> {
-    /// For the installation below `paths`.
+    /// For everybody's environment below `paths`.
     pub fn new(paths: &'a Paths, runner: &'a dyn Runner) -> Self {
         Self {
             paths,
@@ -53,7 +54,23 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// The right to change the environment, with what interrupted work left removed.
+    /// For a named environment, which need not exist.
+    pub fn named(paths: &'a Paths, runner: &'a dyn Runner, name: &EnvironmentName) -> Self {
+        Self {
+            generations: Generations::named(paths, name),
+            ..Self::new(paths, runner)
+        }
+    }
+
+    /// The packages without which the environment is of no use.
+    pub fn needed(&self) -> &'static [&'static str] {
+        match self.generations.name() {
+            Some(_) => &[KERNEL],
+            None => &SERVER,
+        }
+    }
+
+    /// The right to change any environment, with what interrupted work left removed.
     ///
     /// # Errors
     /// We are not root, or somebody else keeps it.
@@ -61,8 +78,13 @@ impl<'a> Workshop<'a> {
         if !Uid::effective().is_root() {
             return Err(UserEnvError::NotRoot);
         }
-        let turn = Turn::take(&self.generations.ensure_root()?)?;
-        self.generations.clean()?;
+        let everybodys = Generations::new(self.paths);
+        let turn = Turn::take(&everybodys.ensure_root()?)?;
+        everybodys.clean()?;
+        // What everybody works in can be mended whatever became of the others.
+        if let Err(error) = Environments::new(self.paths).clean() {
+            log::warn!("named environments could not be tidied up: {error}");
+        }
         Ok(turn)
     }
 
@@ -134,9 +156,7 @@ impl<'a> Workshop<'a> {
         let make = || {
             work(&folder)?;
             activation::ensure(&folder, self.generations.link())?;
-            let step = Progress::begin("trying it out with a throw-away server");
-            verify(&folder, &read_manifest(&folder)?)?;
-            drop(step);
+            self.refuse_broken(&folder)?;
             let _step = Progress::unlogged("waiting until it is on the disk");
             self.generations.finish(record.clone())
         };
@@ -177,9 +197,25 @@ impl<'a> Workshop<'a> {
         }
     }
 
+    /// Refuses an environment with which people cannot work: a server has to answer, or the kernel of a named one.
+    fn refuse_broken(&self, folder: &Path) -> Result<(), UserEnvError> {
+        if self.generations.name().is_some() {
+            let _step = Progress::begin("trying its kernel out");
+            return verify_kernel(folder, self.generations.link());
+        }
+        let _step = Progress::begin("trying it out with a throw-away server");
+        verify(folder, &read_manifest(folder)?)
+    }
+
     /// After a switch: a copy of the active generation is kept, those of others go, and what came is compiled. The
     /// environment is in use already, so none of this can fail the change.
     pub fn settle(&self, number: u64) {
+        if let Some(name) = self.generations.name() {
+            if let Err(error) = self.settle_named(name) {
+                log::warn!("`{name}` was not byte-compiled, or has old files left: {error}");
+            }
+            return;
+        }
         let settled = if Systemd::is_booted(self.paths) {
             Systemd::new(self.runner)
                 // One that works on the generation before begins anew.
@@ -196,12 +232,23 @@ impl<'a> Workshop<'a> {
         }
     }
 
+    /// Named environments have no copies; what came is compiled together with everybody's.
+    fn settle_named(&self, name: &EnvironmentName) -> Result<(), UserEnvError> {
+        let environments = Environments::new(self.paths);
+        environments.tend(&environments.wanted(name)?)?;
+        files::write_atomically(&Generations::new(self.paths).unsettled(), b"", 0o644)?;
+        if Systemd::is_booted(self.paths) {
+            Systemd::new(self.runner).begin_renewal(COMPILATION)?;
+        }
+        Ok(())
+    }
+
     /// uv with the cache that is kept.
     ///
     /// # Errors
     /// The cache cannot be made.
     pub fn uv(&self) -> Result<Uv<'a>, UserEnvError> {
-        let cache = self.generations.ensure_cache(self.runner, CACHE)?;
+        let cache = Generations::new(self.paths).ensure_cache(self.runner, CACHE)?;
         Ok(Uv::new(self.runner, &self.bundle, cache))
     }
 
@@ -220,7 +267,7 @@ impl<'a> Workshop<'a> {
                 all.push(channel.clone());
             }
         }
-        let cache = self.generations.ensure_cache(self.runner, CONDA_CACHE)?;
+        let cache = Generations::new(self.paths).ensure_cache(self.runner, CONDA_CACHE)?;
         Ok(Conda::new(self.runner, &self.bundle, cache, all))
     }
 

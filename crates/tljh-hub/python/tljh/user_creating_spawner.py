@@ -95,11 +95,23 @@ class UserCreatingSpawner(SystemdSpawner):
         "/usr/bin/tljh-user-env", help="The program that knows which environment works."
     ).tag(config=True)
 
+    shared_jupyter = Unicode(
+        help="Where Jupyter looks for what everybody has beside the user environment, such as kernels; after the folders"
+        " that ``JUPYTER_PATH`` of ``c.Spawner.environment`` names.",
+    ).tag(config=True)
+
     starting = False
     #: What `tljh-user-env fallback` told of the generation from which this server is started; empty for the active one.
     fallback = {}
     #: Since when a generation stands in, of which the journal knows.
     told_since = None
+
+    def get_env(self):
+        env = super().get_env()
+        folders = [env.get("JUPYTER_PATH"), self.shared_jupyter]
+        if path := ":".join(filter(None, folders)):
+            env["JUPYTER_PATH"] = path
+        return env
 
     async def start(self):
         account = await self.ensure_account()

@@ -11,7 +11,6 @@ use crate::front;
 use crate::manifest::{self, Difference, Package, read_manifest};
 use crate::python::python_version;
 use crate::requirement::Requirement;
-use crate::verify::SERVER;
 use crate::workshop::Workshop;
 
 /// What the environment is to hold.
@@ -32,6 +31,7 @@ pub fn plan(
     conda: &Conda<'_>,
     wish: &Wish,
     base: &Base,
+    needed: &[&str],
 ) -> Result<(Vec<Difference>, Work), UserEnvError> {
     let mut question = Question {
         prefix: Some(base.environment.clone()),
@@ -70,7 +70,7 @@ pub fn plan(
         .filter(|package| !package.is_condas())
         .cloned()
         .collect();
-    refuse_lost_server(&solution, &pips)?;
+    refuse_lost(needed, &solution, &pips)?;
     let mut steps = solution.steps.clone();
     let replaced = replaced(&solution, &pips);
     for name in &replaced {
@@ -112,7 +112,9 @@ pub fn change(
     front::ensure_absent(new)?;
     let conda = workshop.conda(&[])?;
     conda.link(new, workshop.generations.link(), &work.packages)?;
-    front::ensure(new)?;
+    if workshop.generations.name().is_none() {
+        front::ensure(new)?;
+    }
     if minor(&python_version(source)?) != minor(&python_version(new)?) {
         // They stand in the folder of the Python before.
         let pips = read_manifest(source)?;
@@ -197,19 +199,24 @@ fn condas_names(
         .collect()
 }
 
-/// Everybody's server keeps its parts: from conda, or from pip as `pips` tell.
+/// What is `needed` stays: from conda, or from pip as `pips` tell.
 ///
 /// # Errors
 /// One would be gone.
-pub fn refuse_lost_server(solution: &Solution, pips: &[Package]) -> Result<(), UserEnvError> {
+pub fn refuse_lost(
+    needed: &[&str],
+    solution: &Solution,
+    pips: &[Package],
+) -> Result<(), UserEnvError> {
     let is_there = |name: &str| {
         solution
             .names()
             .any(|left| manifest::normalize(left) == name)
             || pips.iter().any(|package| package.is(name))
     };
-    let lost = SERVER
-        .into_iter()
+    let lost = needed
+        .iter()
+        .copied()
         .chain(["python"])
         .find(|name| !is_there(name));
     lost.map_or(Ok(()), |name| {

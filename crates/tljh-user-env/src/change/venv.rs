@@ -13,7 +13,6 @@ use crate::interrupt;
 use crate::manifest::{Difference, normalize};
 use crate::requirement::Requirement;
 use crate::uv::{Uv, read_steps};
-use crate::verify::SERVER;
 use crate::workshop::Workshop;
 
 /// What uv is told.
@@ -54,7 +53,10 @@ pub fn plan(
         }
         _ => BTreeSet::new(),
     };
-    let mut pin = hub_pin(&base.packages);
+    let mut pin = match workshop.generations.name() {
+        Some(_) => Vec::new(),
+        None => hub_pin(&base.packages),
+    };
     pin.extend(condas_pins(&base.environment)?);
     let needs = installed_needs(&base.environment, &moving)?;
     let both: Vec<String> = pin.iter().cloned().chain(needs).collect();
@@ -144,7 +146,7 @@ fn named(workshop: &Workshop<'_>, wish: &Wish, base: &Base) -> Result<Vec<String
                 if !find(name) {
                     return Err(UserEnvError::NotInstalled { name: name.into() });
                 }
-                if matches!(wish, Wish::Remove(_)) && SERVER.contains(&name) {
+                if matches!(wish, Wish::Remove(_)) && workshop.needed().contains(&name) {
                     return Err(UserEnvError::Needed { name: name.into() });
                 }
             }
@@ -153,14 +155,18 @@ fn named(workshop: &Workshop<'_>, wish: &Wish, base: &Base) -> Result<Vec<String
     }
 }
 
-/// The packages that administrators asked for by name, of us or of pip; those of the bundle move with this package.
+/// The packages that administrators asked for by name, of us or of pip; those of the bundle that everybody has move with
+/// this package.
 fn asked_for(workshop: &Workshop<'_>, base: &Base) -> Result<Vec<String>, UserEnvError> {
-    let bundled: BTreeSet<String> = workshop
-        .bundle
-        .packages()?
-        .into_iter()
-        .map(|(name, _)| normalize(&name))
-        .collect();
+    let bundled: BTreeSet<String> = match workshop.generations.name() {
+        Some(_) => BTreeSet::new(),
+        None => workshop
+            .bundle
+            .packages()?
+            .into_iter()
+            .map(|(name, _)| normalize(&name))
+            .collect(),
+    };
     let requested = &base.parent.requested;
     Ok(base
         .packages

@@ -7,6 +7,7 @@ use super::{print_json, question};
 use crate::change::{Plan, Wish};
 use crate::cli::Manner;
 use crate::error::UserEnvError;
+use crate::named::EnvironmentName;
 use crate::progress::Progress;
 use crate::workshop::Workshop;
 
@@ -24,7 +25,7 @@ pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), U
     if plan.steps.is_empty() {
         log::info!("there is nothing to change");
     } else {
-        show(&plan);
+        show(&plan, workshop.generations.name());
     }
     if plan.steps.is_empty() || manner.dry_run {
         if manner.form.json {
@@ -36,19 +37,27 @@ pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), U
         question::agree("Go on?")?;
     }
     let outcome = workshop.apply(&plan)?;
-    log::info!(
-        "generation {} is active; servers and kernels that run keep the one that they started with\n\
-         (`sudo tljh-user-env rollback` goes back)",
-        outcome.record.number
-    );
+    match workshop.generations.name() {
+        Some(name) => {
+            log::info!("`{name}` is changed; kernels that run keep what they started with")
+        }
+        None => log::info!(
+            "generation {} is active; servers and kernels that run keep the one that they started with\n\
+             (`sudo tljh-user-env rollback` goes back)",
+            outcome.record.number
+        ),
+    }
     if manner.form.json {
         print_json(&json!({"generation": outcome.record.number, "changes": outcome.changes}))?;
     }
     Ok(())
 }
 
-fn show(plan: &Plan) {
-    log::info!("this changes the environment of everybody:");
+fn show(plan: &Plan, name: Option<&EnvironmentName>) {
+    match name {
+        Some(name) => log::info!("this changes the environment `{name}`:"),
+        None => log::info!("this changes the environment of everybody:"),
+    }
     for step in &plan.steps {
         log::info!("  {step}");
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::fallback::sentence;
-use super::{print, print_json};
+use super::{environments, print, print_json};
 use crate::error::UserEnvError;
 use crate::repair::Repair;
 use crate::verify::verify;
@@ -24,11 +24,16 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
                 .map(|error| error.to_string()),
         );
     }
+    let named = environments::problems(workshop)?;
     if as_json {
+        let named: Vec<_> = named
+            .iter()
+            .map(|(name, problem)| json!({"name": name.as_str(), "problem": problem}))
+            .collect();
         print_json(&json!({
             "generation": record.number, "sound": problems.is_empty(), "problems": problems,
             "conflicts": health.conflicts, "by_hand": health.by_hand,
-            "fallback": fallback.map(|fallback| fallback.generation),
+            "fallback": fallback.map(|fallback| fallback.generation), "environments": named,
         }))?;
     } else {
         let mut text = String::new();
@@ -37,6 +42,9 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
         }
         for conflict in &health.conflicts {
             text += &format!("warning: {conflict}\n");
+        }
+        for (name, problem) in &named {
+            text += &format!("warning: {}\n", environments::advice(name, problem));
         }
         for change in &health.by_hand {
             text += &format!("changed by hand: {change}\n");
@@ -62,6 +70,9 @@ pub fn repair(workshop: &Workshop<'_>, fresh: bool, as_json: bool) -> Result<(),
         Repair::Switched(number) => {
             log::info!("generation {number} is active, and servers start from it");
         }
+    }
+    for (name, problem) in environments::problems(workshop)? {
+        log::warn!("{}", environments::advice(&name, &problem));
     }
     if as_json {
         let (what, number) = match done {
