@@ -13,7 +13,7 @@ use crate::error::UserEnvError;
 use crate::record;
 
 /// A big installation may take a while.
-const DEADLINE: Duration = Duration::from_secs(1800);
+pub const DEADLINE: Duration = Duration::from_secs(1800);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The right to change the environment, until it is dropped; a killed holder gives it back (flock(2)).
@@ -31,7 +31,11 @@ impl Turn {
         Self::take_within(path, DEADLINE)
     }
 
-    fn take_within(path: &Path, deadline: Duration) -> Result<Self, UserEnvError> {
+    /// As [`Turn::take`], for who cannot wait that long.
+    ///
+    /// # Errors
+    /// The lock cannot be opened, or somebody keeps it for `deadline`.
+    pub fn take_within(path: &Path, deadline: Duration) -> Result<Self, UserEnvError> {
         let locked = lock_within(path, deadline, PAUSE, |_| {
             log::info!("{}; waiting until that is done ...", holder(path));
         });

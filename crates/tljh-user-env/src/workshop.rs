@@ -1,6 +1,7 @@
 //! What every change of the environment works with, and how a new generation comes to be the active one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use nix::unistd::Uid;
 use tljh_machine::{Paths, Runner, Systemd};
@@ -17,7 +18,7 @@ use crate::interrupt;
 use crate::manifest::{Package, read_manifest};
 use crate::progress::Progress;
 use crate::record::Record;
-use crate::turn::Turn;
+use crate::turn::{self, Turn};
 use crate::uv::Uv;
 use crate::verify::verify;
 
@@ -58,10 +59,18 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// We are not root, or somebody else keeps it.
     pub fn begin(&self) -> Result<Turn, UserEnvError> {
+        self.begin_within(turn::DEADLINE)
+    }
+
+    /// As [`Workshop::begin`], for who cannot wait that long.
+    ///
+    /// # Errors
+    /// As there, after `deadline`.
+    pub fn begin_within(&self, deadline: Duration) -> Result<Turn, UserEnvError> {
         if !Uid::effective().is_root() {
             return Err(UserEnvError::NotRoot);
         }
-        let turn = Turn::take(&self.generations.ensure_root()?)?;
+        let turn = Turn::take_within(&self.generations.ensure_root()?, deadline)?;
         self.generations.clean()?;
         Ok(turn)
     }
@@ -76,37 +85,33 @@ impl<'a> Workshop<'a> {
         source: &Path,
         work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
     ) -> Result<Record, UserEnvError> {
-        self.make_new(record, |folder| {
-            log::info!(
-                "copying the environment to generation {} ...",
-                record.number
-            );
+        self.make_new(record.clone(), |record, folder| {
             self.generations.fill(record, source)?;
             ensure_hooks(folder)?;
             work(folder)
         })
     }
 
-    /// Makes the generation of `record`, whose folder is empty, by `work`, tries it out and switches to it. If anything
-    /// fails, it is removed.
+    /// Makes the generation of `record`, whose folder is empty, by `work`, which may complete the record, tries it out and
+    /// switches to it. If anything fails, it is removed.
     ///
     /// # Errors
     /// Any step failed.
     pub fn make_new(
         &self,
-        record: &Record,
-        work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
+        mut record: Record,
+        work: impl FnOnce(&mut Record, &Path) -> Result<(), UserEnvError>,
     ) -> Result<Record, UserEnvError> {
         let number = record.number;
         let folder = self.generations.folder(number);
         let make = || {
-            work(&folder)?;
+            work(&mut record, &folder)?;
             activation::ensure(&folder, self.generations.link())?;
             let step = Progress::begin("trying it out with a throw-away server");
             verify(&folder, &read_manifest(&folder)?)?;
             drop(step);
             let _step = Progress::unlogged("waiting until it is on the disk");
-            self.generations.finish(record.clone())
+            self.generations.finish(record)
         };
         interrupt::listen();
         let made = make().and_then(|record| {

@@ -10,7 +10,7 @@ use super::installing::Installing;
 use super::{Base, Wish};
 use crate::error::UserEnvError;
 use crate::interrupt;
-use crate::manifest::{Difference, normalize};
+use crate::manifest::Difference;
 use crate::requirement::Requirement;
 use crate::uv::{Uv, read_steps};
 use crate::verify::SERVER;
@@ -157,9 +157,9 @@ fn named(workshop: &Workshop<'_>, wish: &Wish, base: &Base) -> Result<Vec<String
 fn asked_for(workshop: &Workshop<'_>, base: &Base) -> Result<Vec<String>, UserEnvError> {
     let bundled: BTreeSet<String> = workshop
         .bundle
-        .packages()?
+        .entries()?
         .into_iter()
-        .map(|(name, _)| normalize(&name))
+        .map(|entry| entry.name)
         .collect();
     let requested = &base.parent.requested;
     Ok(base
