@@ -9,6 +9,7 @@ mod question;
 mod search;
 mod status;
 mod switch;
+mod upgrade;
 
 use std::io::Write as _;
 
@@ -42,7 +43,14 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
             change::run(&workshop, &wish, manner)
         }
         Command::Remove { names, manner } => change::run(&workshop, &Wish::Remove(names), manner),
-        Command::Upgrade { names, manner } => change::run(&workshop, &Wish::Upgrade(names), manner),
+        Command::Upgrade {
+            defaults: true,
+            manner,
+            ..
+        } => upgrade::defaults(&workshop, manner),
+        Command::Upgrade { names, manner, .. } => {
+            change::run(&workshop, &Wish::Upgrade(names), manner)
+        }
         Command::Apply { file, manner } => change::run(&workshop, &Wish::Apply(file), manner),
         Command::Export { lock } => packages::export(&workshop, lock),
         Command::Switch {
@@ -63,10 +71,30 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
         } => generations::prune(&workshop, keep, dry_run, form.json),
         Command::Check { deep, form } => check::check(&workshop, deep, form.json),
         Command::Repair { fresh, form } => check::repair(&workshop, fresh, form.json),
-        Command::Ensure => environment::ensure(&paths, &SystemRunner, &Bundle::installed(&paths)),
+        Command::UpgradePython {
+            if_changed,
+            dry_run,
+            form,
+        } => upgrade::python(&workshop, if_changed, dry_run, form),
+        Command::Ensure => {
+            environment::ensure(&paths, &SystemRunner, &Bundle::installed(&paths))?;
+            follow_package(&workshop);
+            Ok(())
+        }
         Command::Compile => environment::compile(&paths, &SystemRunner),
         Command::Status { form } => status::run(&workshop, form.json),
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
+    }
+}
+
+/// What is there stays where this fails, so that it is no failure of the package configuration that asks for it.
+fn follow_package(workshop: &Workshop<'_>) {
+    if let Err(error) = upgrade::follow_package(workshop) {
+        log::warn!(
+            "the user environment stays as it is, without the versions that this package brings\n{}\
+             hint: run `sudo tljh-user-env upgrade --defaults` to try again",
+            tljh_terminal::render_error(&error, None)
+        );
     }
 }
 

@@ -27,6 +27,7 @@ mod requirement;
 mod search;
 mod switch;
 mod turn;
+mod upgrade;
 mod uv;
 mod verify;
 mod workshop;

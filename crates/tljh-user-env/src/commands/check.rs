@@ -4,7 +4,10 @@ use serde_json::json;
 
 use super::{print, print_json};
 use crate::error::UserEnvError;
+use crate::python::other_python;
+use crate::record::names;
 use crate::repair::Repair;
+use crate::upgrade::python::{PythonUpgrade, starts};
 use crate::verify::verify;
 use crate::workshop::Workshop;
 
@@ -21,10 +24,13 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
                 .map(|error| error.to_string()),
         );
     }
+    let folder = workshop.generations.folder(record.number);
+    let other = other_python(&folder)?.filter(|_| starts(&folder));
     if as_json {
         print_json(&json!({
             "generation": record.number, "sound": problems.is_empty(), "problems": problems,
             "conflicts": health.conflicts, "by_hand": health.by_hand,
+            "missing": record.missing,
         }))?;
     } else {
         let mut text = String::new();
@@ -36,6 +42,19 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
         }
         for change in &health.by_hand {
             text += &format!("changed by hand: {change}\n");
+        }
+        if !record.missing.is_empty() {
+            text += &format!(
+                "warning: missing since the system's Python changed: {}; \
+                 `sudo tljh-user-env upgrade-python` tries again\n",
+                names(&record.missing)
+            );
+        }
+        if let Some((own, systems)) = other {
+            text += &format!(
+                "warning: it is for Python 3.{own}, and the system's is 3.{systems}; run `sudo tljh-user-env \
+                 upgrade-python` before `apt autoremove` takes the old one away\n"
+            );
         }
         if problems.is_empty() {
             text += &format!("generation {} is sound\n", record.number);
@@ -51,7 +70,10 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
 
 /// Mends the active generation, and tells how.
 pub fn repair(workshop: &Workshop<'_>, fresh: bool, as_json: bool) -> Result<(), UserEnvError> {
-    let done = workshop.repair(fresh)?;
+    let done = match followed(workshop, fresh)? {
+        Some(number) => Repair::Switched(number),
+        None => workshop.repair(fresh)?,
+    };
     match done {
         Repair::Nothing => log::info!("servers and kernels start; there is nothing to repair"),
         Repair::Opened(count) => log::info!("{count} files and folders can be read again"),
@@ -66,4 +88,20 @@ pub fn repair(workshop: &Workshop<'_>, fresh: bool, as_json: bool) -> Result<(),
         print_json(&json!({"repair": what, "generation": number}))?;
     }
     Ok(())
+}
+
+/// The generation that was made since the system's Python has changed, which is what keeps servers from starting.
+fn followed(workshop: &Workshop<'_>, fresh: bool) -> Result<Option<u64>, UserEnvError> {
+    if fresh {
+        return Ok(None);
+    }
+    match workshop.follow_python() {
+        Ok(PythonUpgrade::Made { record, .. }) => Ok(Some(record.number)),
+        Ok(_) => Ok(None),
+        Err(error @ UserEnvError::NotRoot) => Err(error),
+        Err(error) => {
+            log::warn!("{error}");
+            Ok(None)
+        }
+    }
 }
