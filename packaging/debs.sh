@@ -103,6 +103,11 @@ build_package() {
     for script in config templates preinst postinst prerm postrm; do
         [ ! -e "$project/debian/$1/$script" ] || cp -L "$project/debian/$1/$script" "$crate/scripts/"
     done
+    triggers=
+    if [ -e "$project/debian/$1/triggers" ]; then
+        cp "$project/debian/$1/triggers" "$crate/triggers"
+        triggers='triggers-file = "triggers"'
+    fi
     (cd "$root" && find . -type l -printf '{ dest = "/%P", link_name = "%l" },\n') > "$crate/links"
     find "$root" -type l -delete
     {
@@ -120,6 +125,7 @@ path = "src/lib.rs"
 maintainer = "The Littlest JupyterHub packagers <packagers@tljh.invalid>"
 license-file = ["copyright", "0"]
 maintainer-scripts = "scripts"
+$triggers
 assets = [
     { source = "root/**/*", dest = "/" },
 END

@@ -31,6 +31,12 @@ def test_scripts_that_dpkg_may_run_without_our_programs_call_none(debs):
             assert not re.search(r"(?:^|[;&|(]\s*)\s*tljh-(?:hub|config|user-env|proxy)\s", commands, re.MULTILINE)
 
 
+def test_dpkg_tells_us_when_the_systems_default_python_is_unpacked(debs, system):
+    assert "interest-noawait /usr/bin/python3" in debs["tljh"].script("triggers").splitlines()
+    # A trigger sees the paths that packages have.
+    assert system.run("dpkg", "-S", "/usr/bin/python3").stdout.startswith("python3-minimal:")
+
+
 def test_sudo_accepts_the_rules(system):
     system.run("visudo", "--check", "--strict", f"--file={SUDOERS}")
 

@@ -1,20 +1,22 @@
 //! A generation made from the bundle alone, and what every generation has of ours.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tljh_machine::{Runner, files};
+use tljh_machine::{Invocation, Runner, files};
 
 use crate::bundle::Bundle;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::Generations;
-use crate::manifest::site_packages;
-use crate::python::python_version;
+use crate::lock::{self, Entry};
+use crate::manifest::{Package, read_manifest, site_packages};
+use crate::origin::defaults;
+use crate::python::{python_version, system_python};
 use crate::record::Record;
-use crate::uv::Uv;
+use crate::uv::{Uv, on};
 
 /// Environments that were made before there were generations have it while they are being made ...
 pub const MARKER: &str = ".tljh-unfinished";
@@ -35,8 +37,8 @@ pub fn build(
     bundle: &Bundle,
 ) -> Result<Record, UserEnvError> {
     check_space(generations.root(), bundle.installed_size()?)?;
-    let record = generations.begin(runner, Engine::Venv, None, BTreeSet::new())?;
-    fill(generations, runner, bundle, &record)?;
+    let mut record = generations.begin(runner, Engine::Venv, None, BTreeSet::new())?;
+    fill(generations, runner, bundle, &mut record)?;
     generations.finish(record)
 }
 
@@ -48,48 +50,41 @@ pub fn fill(
     generations: &Generations,
     runner: &dyn Runner,
     bundle: &Bundle,
-    record: &Record,
+    record: &mut Record,
 ) -> Result<(), UserEnvError> {
     let folder = generations.folder(record.number);
     let cache = generations.ensure_cache(runner, BUNDLE_CACHE)?;
     let uv = Uv::new(runner, bundle, cache);
-    let offline = |arguments: &[&str]| {
-        uv.invocation(arguments)
-            .env("UV_NO_CONFIG", "1")
-            .env("UV_OFFLINE", "1")
-    };
-    runner.run(
-        &offline(&[
-            "venv",
-            "--quiet",
-            "--allow-existing",
-            "--system-site-packages",
-            "--python",
-            "/usr/bin/python3",
-        ])
-        .arg(&folder),
+    make_empty(&uv, &folder, generations.link())?;
+    uv.run(
+        &offline(&uv, &["pip", "install", "--require-hashes"])
+            .args(wheels_alone(bundle))
+            .args(on(&folder))
+            .arg("--requirements")
+            .arg(bundle.requirements()),
     )?;
-    name_the_link(&folder, generations.link())?;
+    finish_files(&folder)?;
+    let packages = read_manifest(&folder)?;
+    record.bundle = Some(installed_of(&bundle.entries()?, &packages));
+    record.defaults = Some(defaults(packages.iter()));
+    Ok(())
+}
+
+/// An environment of the system's Python without packages, but with what every generation has of ours.
+///
+/// # Errors
+/// uv failed, or a file cannot be written.
+pub fn make_empty(uv: &Uv<'_>, folder: &Path, link: &Path) -> Result<(), UserEnvError> {
+    uv.run(
+        &offline(uv, &["venv", "--allow-existing", "--system-site-packages"])
+            .arg("--python")
+            .arg(system_python())
+            .arg(folder),
+    )?;
+    name_the_link(folder, link)?;
     // Before the first program is installed: programs name the interpreter as the hook tells it.
-    ensure_hooks(&folder)?;
-    runner.run(
-        &offline(&[
-            "pip",
-            "install",
-            "--quiet",
-            "--no-index",
-            "--require-hashes",
-            "--find-links",
-        ])
-        .arg(bundle.wheels())
-        .arg("--python")
-        .arg(folder.join("bin/python"))
-        .arg("--requirements")
-        .arg(bundle.requirements()),
-    )?;
-    drop_leftovers(&folder)?;
-    ensure_lab_defaults(&folder)?;
-    let stamp = json!({"engine": record.engine, "python": python_version(&folder)?});
+    ensure_hooks(folder)?;
+    let stamp = json!({"engine": Engine::Venv, "python": python_version(folder)?});
     Ok(files::write_atomically(
         &folder.join(STAMP),
         format!("{stamp}\n").as_bytes(),
@@ -106,6 +101,38 @@ pub fn drop_leftovers(environment: &Path) -> Result<(), UserEnvError> {
         files::ensure_absent(&environment.join(leftover))?;
     }
     Ok(())
+}
+
+/// What an environment has besides its packages once they are installed.
+///
+/// # Errors
+/// A file cannot be written or removed.
+pub fn finish_files(folder: &Path) -> Result<(), UserEnvError> {
+    drop_leftovers(folder)?;
+    ensure_lab_defaults(folder)
+}
+
+/// Those entries of a lock that are installed at the version of the lock.
+pub fn installed_of(entries: &[Entry], packages: &[Package]) -> BTreeMap<String, String> {
+    let is_there = |entry: &&Entry| {
+        packages
+            .iter()
+            .any(|package| package.name == entry.name && package.version == entry.version)
+    };
+    lock::versions(entries.iter().filter(is_there))
+}
+
+/// uv that reaches no index and reads no configuration of others.
+pub fn offline(uv: &Uv<'_>, arguments: &[&str]) -> Invocation {
+    uv.invocation(arguments)
+        .arg("--quiet")
+        .env("UV_NO_CONFIG", "1")
+        .env("UV_OFFLINE", "1")
+}
+
+/// Packages from the bundle's wheels and from nowhere else.
+pub fn wheels_alone(bundle: &Bundle) -> [PathBuf; 3] {
+    ["--no-index".into(), "--find-links".into(), bundle.wheels()]
 }
 
 /// Refuses to begin what would not fit.

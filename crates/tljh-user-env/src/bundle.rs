@@ -1,10 +1,12 @@
 //! What the package brings: locked wheels, and uv to install them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tljh_machine::{Paths, files};
 
 use crate::error::UserEnvError;
+use crate::lock::{self, Entry, Wheel};
 
 /// A folder with `uv`, `requirements.txt` (with hashes) and `wheels/`.
 #[derive(Debug, Clone)]
@@ -40,13 +42,39 @@ impl Bundle {
         self.folder.join("wheels")
     }
 
-    /// Name and version of each package of the lock.
+    /// The entries of the lock, those for other versions of Python included.
     ///
     /// # Errors
     /// The lock cannot be read.
-    pub fn packages(&self) -> Result<Vec<(String, String)>, UserEnvError> {
-        let text = files::read(&self.requirements())?;
-        Ok(text.lines().filter_map(locked).collect())
+    pub fn entries(&self) -> Result<Vec<Entry>, UserEnvError> {
+        Ok(lock::entries(&files::read(&self.requirements())?))
+    }
+
+    /// The entries of the lock of which there is a wheel that serves CPython 3.`minor`.
+    ///
+    /// # Errors
+    /// The lock or the folder of wheels cannot be read.
+    pub fn entries_for(&self, minor: u32) -> Result<Vec<Entry>, UserEnvError> {
+        self.entries_with(|wheel| wheel.fits(minor))
+    }
+
+    /// The entries of the lock of which there is a wheel of which `is_good` holds.
+    ///
+    /// # Errors
+    /// The lock or the folder of wheels cannot be read.
+    pub fn entries_with(
+        &self,
+        is_good: impl Fn(&Wheel) -> bool,
+    ) -> Result<Vec<Entry>, UserEnvError> {
+        let wheels: BTreeSet<(String, String)> = files::list_folder(&self.wheels())?
+            .iter()
+            .filter_map(|path| Wheel::parse(path.file_name()?.to_str()?))
+            .filter(is_good)
+            .map(|wheel| (wheel.name, wheel.version))
+            .collect();
+        let mut entries = self.entries()?;
+        entries.retain(|entry| wheels.contains(&(entry.name.clone(), entry.version.clone())));
+        Ok(entries)
     }
 
     /// Bytes that the installed wheels take, bytecode included, with some room: six times the packed size.
@@ -57,27 +85,5 @@ impl Bundle {
             .map(|wheel| size(wheel))
             .sum::<u64>()
             * 6)
-    }
-}
-
-/// `name==version`, at the beginning of a line that is neither a comment nor a hash.
-fn locked(line: &str) -> Option<(String, String)> {
-    let (name, rest) = line.split_once("==")?;
-    let version = rest.split([' ', ';', '\\']).next()?;
-    (!name.contains([' ', '#'])).then(|| (name.to_string(), version.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_versions_are_read_from_the_lock() {
-        let lock = "# made\na-b==1.0 \\\n    --hash=sha256:00\n    # via -r x==y\nc==2 ; sys_platform == 'win32' \\\n";
-        let read: Vec<_> = lock.lines().filter_map(locked).collect();
-        assert_eq!(
-            read,
-            [("a-b".into(), "1.0".into()), ("c".into(), "2".into())]
-        );
     }
 }

@@ -24,7 +24,7 @@ use crate::workshop::Workshop;
 pub use conda::{minor, refuse_lost};
 
 /// Room for a clone's folders and a few packages; what a package takes is not known before.
-const ROOM: u64 = 300_000_000;
+pub const ROOM: u64 = 300_000_000;
 
 /// What is wanted.
 #[derive(Debug, Clone)]

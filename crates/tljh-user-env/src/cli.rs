@@ -85,7 +85,8 @@ Example:
     },
     /// Upgrade packages to the newest versions that fit; without names, all that were installed by name
     #[command(after_long_help = "\
-JupyterLab, JupyterHub and what else came with tljh are upgraded by `apt upgrade`.
+JupyterLab, JupyterHub and what else came with tljh are upgraded by `apt upgrade`; where that failed,
+`--defaults` tries again.
 
 Example:
   sudo tljh-user-env upgrade pandas")]
@@ -93,6 +94,9 @@ Example:
         /// The names of packages
         #[arg(value_name = "NAME", value_parser = name)]
         names: Vec<Requirement>,
+        /// Instead what came with tljh, where nobody changed it, to the versions that tljh brings now
+        #[arg(long, conflicts_with = "names")]
+        defaults: bool,
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
@@ -325,7 +329,25 @@ Example:
         #[command(flatten)]
         form: Form,
     },
-    /// Make the environment from the wheels of this package, unless there is one
+    /// Make the environment anew for the system's Python, if that has become another one
+    #[command(after_long_help = "\
+What came with tljh is made from its wheels; what was installed besides is fetched at the version
+that it had, else a newer one. What could not be had is listed, and tried again by the next call.
+
+Example:
+  sudo tljh-user-env upgrade-python")]
+    UpgradePython {
+        /// Only if the system's Python has changed; not for what is missing
+        #[arg(long, hide = true, conflicts_with = "dry_run")]
+        if_changed: bool,
+        /// Make it, tell what would change, and take it away again
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Make the environment from the wheels of this package, unless there is one, and bring what came with
+    /// an earlier version of the package to this one's
     Ensure,
     /// Byte-compile the environment, so that servers start faster, and remove what its making left
     Compile,

@@ -11,6 +11,7 @@ mod question;
 mod search;
 mod status;
 mod switch;
+mod upgrade;
 
 use std::io::Write as _;
 
@@ -55,9 +56,15 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
             None => change::run(&of(&paths, &which)?, &Wish::Remove(names), manner),
         },
         Command::Upgrade {
+            defaults: true,
+            manner,
+            ..
+        } => upgrade::defaults(&workshop, manner),
+        Command::Upgrade {
             names,
             which,
             manner,
+            ..
         } => change::run(&of(&paths, &which)?, &Wish::Upgrade(names), manner),
         Command::Apply {
             file,
@@ -115,7 +122,16 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
         Command::Check { deep, form } => check::check(&workshop, deep, form.json),
         Command::Repair { fresh, form } => check::repair(&workshop, fresh, form.json),
         Command::Fallback { form } => fallback::run(&workshop, form.json),
-        Command::Ensure => environment::ensure(&paths, &SystemRunner, &Bundle::installed(&paths)),
+        Command::UpgradePython {
+            if_changed,
+            dry_run,
+            form,
+        } => upgrade::python(&workshop, if_changed, dry_run, form),
+        Command::Ensure => {
+            environment::ensure(&paths, &SystemRunner, &Bundle::installed(&paths))?;
+            follow_package(&workshop);
+            Ok(())
+        }
         Command::Compile => environment::compile(&paths, &SystemRunner),
         Command::Status { form } => status::run(&workshop, form.json),
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
@@ -129,6 +145,17 @@ fn of<'a>(paths: &'a Paths, which: &Which) -> Result<Workshop<'a>, UserEnvError>
     };
     Environments::new(paths).wanted(name)?;
     Ok(Workshop::named(paths, &SystemRunner, name))
+}
+
+/// What is there stays where this fails, so that it is no failure of the package configuration that asks for it.
+fn follow_package(workshop: &Workshop<'_>) {
+    if let Err(error) = upgrade::follow_package(workshop) {
+        log::warn!(
+            "the user environment stays as it is, without the versions that this package brings\n{}\
+             hint: run `sudo tljh-user-env upgrade --defaults` to try again",
+            tljh_terminal::render_error(&error, None)
+        );
+    }
 }
 
 /// Prints data.

@@ -13,9 +13,12 @@ use crate::error::UserEnvError;
 use crate::generations::{Active, Generations};
 use crate::manifest::{differences, read_manifest};
 use crate::named::Environments;
+use crate::python::ensure_own_python;
 use crate::record::Record;
 use crate::turn::Turn;
 
+/// Somebody installs something big; a package that is configured meanwhile does not wait for long.
+const PATIENCE: Duration = Duration::from_secs(300);
 const COMPILE_DEADLINE: Duration = Duration::from_secs(600);
 
 /// What stands at the environment's path.
@@ -59,11 +62,20 @@ pub fn state(generations: &Generations) -> Result<State, UserEnvError> {
 pub fn ensure(paths: &Paths, runner: &dyn Runner, bundle: &Bundle) -> Result<(), UserEnvError> {
     let generations = Generations::new(paths);
     refuse_foreign(&generations)?;
-    let _turn = Turn::take(&generations.ensure_root()?)?;
+    let is_complete = matches!(state(&generations)?, State::Complete(_));
+    let _turn = match Turn::take_within(&generations.ensure_root()?, PATIENCE) {
+        Err(error @ UserEnvError::Busy { .. }) if is_complete => {
+            log::info!("{error}; leaving it as it is");
+            return Ok(());
+        }
+        turn => turn?,
+    };
     generations.clean()?;
     let active = ensure_active(&generations, runner, bundle)?;
     // An older version of this program made those that are there without them, or with others.
-    build::ensure_hooks(&generations.folder(active.number))?;
+    let folder = generations.folder(active.number);
+    build::ensure_hooks(&folder)?;
+    ensure_own_python(&folder)?;
     log::debug!(
         "generation {} is active, Python {}",
         active.number,

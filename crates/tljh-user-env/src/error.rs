@@ -212,6 +212,17 @@ pub enum UserEnvError {
         /// A sentence for each.
         broken: Vec<String>,
     },
+    /// What is missing since a change of Python cannot be had now either.
+    #[error("nothing of what is missing can be had")]
+    NothingToComplete,
+    /// JupyterHub cannot be brought to the version of the hub.
+    #[error(
+        "JupyterHub in the user environment cannot be brought to the hub's version: {conflict}"
+    )]
+    HubHeld {
+        /// Who requires what.
+        conflict: String,
+    },
     /// A generation could not be tried out.
     #[error("the environment could not be tried out")]
     Trial {
@@ -358,6 +369,9 @@ impl Hinted for UserEnvError {
             }
             Self::HashMismatch { .. } => {
                 "do not use this file; ask who runs the index or wrote the hash; nothing was changed"
+            }
+            Self::HubHeld { .. } => {
+                "install a version that fits, or remove that package, then run `sudo tljh-user-env upgrade --defaults`"
             }
             Self::WouldBreak { .. } => {
                 "name versions that fit, or the packages that should move along; nothing was changed"

@@ -175,7 +175,15 @@ impl Generations {
         requested: BTreeSet<String>,
     ) -> Result<Record, UserEnvError> {
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
-        let record = Record::begin(number, engine, parent, requested);
+        let mut record = Record::begin(number, engine, parent, requested);
+        if let Some(parent) = parent
+            .map(|number| self.read(number))
+            .transpose()?
+            .flatten()
+        {
+            (record.bundle, record.defaults) = (parent.bundle, parent.defaults);
+            record.missing = parent.missing;
+        }
         self.write(&record)?;
         ensure_shared_folder(runner, &self.folder(number))?;
         Ok(record)
@@ -206,6 +214,9 @@ impl Generations {
     pub fn finish(&self, mut record: Record) -> Result<Record, UserEnvError> {
         let folder = self.folder(record.number);
         record.packages = read_manifest(&folder)?;
+        let packages = &record.packages;
+        let is_there = |name: &str| packages.iter().any(|package| package.name == name);
+        record.missing.retain(|name, _| !is_there(name));
         record.python = python_version(&folder)?;
         record.state = State::Ready;
         let failed = |source| UserEnvError::FileSystem {
@@ -356,7 +367,11 @@ impl Generations {
             .map_err(|source| UserEnvError::Stamp { path, source })
     }
 
-    fn write(&self, record: &Record) -> Result<(), UserEnvError> {
+    /// Writes a record in the place of the one that there is.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub fn write(&self, record: &Record) -> Result<(), UserEnvError> {
         let path = self.record_path(record.number);
         let text = serde_json::to_string(record).map_err(|source| UserEnvError::Stamp {
             path: path.clone(),

@@ -1,12 +1,13 @@
 //! What is known of a generation: one JSON file beside its folder, which everybody may read and only root writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::manifest::Package;
+use crate::origin::Bundled;
 
 /// How far a generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,26 @@ pub struct Record {
     pub requested: BTreeSet<String>,
     /// What was installed when it was ready.
     pub packages: Vec<Package>,
+    /// The lock of the bundle that it was brought up to, name and version; none in records of earlier versions of this
+    /// program, see [`Origin`](crate::origin::Origin).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BTreeMap<String, String>>,
+    /// What it has from a bundle; there if `bundle` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<BTreeMap<String, Bundled>>,
+    /// What was there before the system's Python changed and could not be had for the new one, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, Missing>,
+}
+
+/// A package that could not be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The version that it had.
+    pub version: String,
+    /// Where it came from, if not from an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 impl Record {
@@ -62,6 +83,9 @@ impl Record {
             parent,
             requested,
             packages: Vec::new(),
+            bundle: None,
+            defaults: None,
+            missing: BTreeMap::new(),
         }
     }
 
@@ -76,6 +100,15 @@ impl Record {
             },
         )
     }
+}
+
+/// `a 1.0, b 2.0`.
+pub fn names(missing: &BTreeMap<String, Missing>) -> String {
+    let names: Vec<String> = missing
+        .iter()
+        .map(|(name, missing)| format!("{name} {}", missing.version))
+        .collect();
+    names.join(", ")
 }
 
 /// The arguments of this process. Requirements with secrets in them are refused before.

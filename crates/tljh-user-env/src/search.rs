@@ -114,8 +114,8 @@ impl Workshop<'_> {
 
     /// Names of packages that are installed or come with tljh, and that somebody may have meant, the nearest first.
     fn near(&self, name: &str, packages: &[Package]) -> Vec<String> {
-        let bundled = self.bundle.packages().unwrap_or_default();
-        let bundled = bundled.iter().map(|(name, _)| manifest::normalize(name));
+        let bundled = self.bundle.entries().unwrap_or_default();
+        let bundled = bundled.into_iter().map(|entry| entry.name);
         let known: BTreeSet<String> = packages
             .iter()
             .map(|package| package.name.clone())

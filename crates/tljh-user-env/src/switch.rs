@@ -11,7 +11,7 @@ use crate::conda::{Offer, Question, Solution};
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::front;
-use crate::manifest::{self, Difference, Package, differences, normalize, read_manifest};
+use crate::manifest::{self, Difference, Package, differences, read_manifest};
 use crate::record::Record;
 use crate::turn::Turn;
 use crate::verify::SERVER;
@@ -97,7 +97,7 @@ impl Workshop<'_> {
             Some(switch.parent.number),
             requested,
         )?;
-        self.make_new(&record, |new| match switch.engine {
+        self.make_new(record, |record, new| match switch.engine {
             Engine::Conda => {
                 log::info!(
                     "fetching and linking {} packages ...",
@@ -111,7 +111,7 @@ impl Workshop<'_> {
                 self.ensure_pips(new, &switch.pips)
             }
             Engine::Venv => {
-                build::fill(&self.generations, self.runner, &self.bundle, &record)?;
+                build::fill(&self.generations, self.runner, &self.bundle, record)?;
                 self.ensure_pips(new, &switch.pips)
             }
         })
@@ -146,9 +146,9 @@ impl Workshop<'_> {
         let environment = self.generations.folder(switch.parent.number);
         let bundled: BTreeSet<String> = self
             .bundle
-            .packages()?
+            .entries()?
             .into_iter()
-            .map(|(name, _)| normalize(&name))
+            .map(|entry| entry.name)
             .collect();
         let mut pythons = manifest::condas_in_pythons_words(&environment)?;
         pythons.retain(|package| switch.parent.requested.contains(&package.name));

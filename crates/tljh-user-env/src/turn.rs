@@ -13,7 +13,7 @@ use crate::error::UserEnvError;
 use crate::record;
 
 /// A big installation may take a while.
-const DEADLINE: Duration = Duration::from_secs(1800);
+pub const DEADLINE: Duration = Duration::from_secs(1800);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The right to change the environment, until it is dropped; a killed holder gives it back (flock(2)).

@@ -164,6 +164,18 @@ impl<'a> Uv<'a> {
         .into())
     }
 
+    /// Runs what is not about one environment, or was made by hand.
+    ///
+    /// # Errors
+    /// uv refused, in words that say what to do.
+    pub fn run(&self, invocation: &Invocation) -> Result<String, UserEnvError> {
+        let output = self.runner.output(invocation)?;
+        if output.code == Some(0) {
+            return Ok(output.stderr);
+        }
+        Err(refusal(&output))
+    }
+
     fn cleaned(
         &self,
         environment: &Path,
@@ -176,7 +188,7 @@ impl<'a> Uv<'a> {
 }
 
 /// Which environment is meant.
-fn on(environment: &Path) -> [PathBuf; 2] {
+pub fn on(environment: &Path) -> [PathBuf; 2] {
     ["--python".into(), environment.join("bin/python")]
 }
 

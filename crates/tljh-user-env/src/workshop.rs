@@ -1,6 +1,7 @@
 //! What every change of the environment works with, and how a new generation comes to be the active one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use nix::unistd::Uid;
 use tljh_machine::{Paths, Runner, Systemd, files};
@@ -18,7 +19,7 @@ use crate::manifest::{Package, read_manifest};
 use crate::named::{EnvironmentName, Environments, KERNEL};
 use crate::progress::Progress;
 use crate::record::Record;
-use crate::turn::Turn;
+use crate::turn::{self, Turn};
 use crate::uv::Uv;
 use crate::verify::{SERVER, verify, verify_kernel};
 
@@ -75,11 +76,19 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// We are not root, or somebody else keeps it.
     pub fn begin(&self) -> Result<Turn, UserEnvError> {
+        self.begin_within(turn::DEADLINE)
+    }
+
+    /// As [`Workshop::begin`], for who cannot wait that long.
+    ///
+    /// # Errors
+    /// As there, after `deadline`.
+    pub fn begin_within(&self, deadline: Duration) -> Result<Turn, UserEnvError> {
         if !Uid::effective().is_root() {
             return Err(UserEnvError::NotRoot);
         }
         let everybodys = Generations::new(self.paths);
-        let turn = Turn::take(&everybodys.ensure_root()?)?;
+        let turn = Turn::take_within(&everybodys.ensure_root()?, deadline)?;
         everybodys.clean()?;
         // What everybody works in can be mended whatever became of the others.
         if let Err(error) = Environments::new(self.paths).clean() {
@@ -102,15 +111,15 @@ impl<'a> Workshop<'a> {
         self.put_in_place(record)
     }
 
-    /// Makes the generation of `record`, whose folder is empty, by `work`, tries it out and switches to it. If anything
-    /// fails, it is removed.
+    /// Makes the generation of `record`, whose folder is empty, by `work`, which may complete the record, tries it out and
+    /// switches to it. If anything fails, it is removed.
     ///
     /// # Errors
     /// Any step failed.
     pub fn make_new(
         &self,
-        record: &Record,
-        work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
+        record: Record,
+        work: impl FnOnce(&mut Record, &Path) -> Result<(), UserEnvError>,
     ) -> Result<Record, UserEnvError> {
         let record = self.make_new_aside(record, work)?;
         self.put_in_place(record)
@@ -135,11 +144,7 @@ impl<'a> Workshop<'a> {
         source: &Path,
         work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
     ) -> Result<Record, UserEnvError> {
-        self.make_new_aside(record, |folder| {
-            log::info!(
-                "copying the environment to generation {} ...",
-                record.number
-            );
+        self.make_new_aside(record.clone(), |record, folder| {
             self.generations.fill(record, source)?;
             ensure_hooks(folder)?;
             work(folder)
@@ -148,17 +153,17 @@ impl<'a> Workshop<'a> {
 
     fn make_new_aside(
         &self,
-        record: &Record,
-        work: impl FnOnce(&Path) -> Result<(), UserEnvError>,
+        mut record: Record,
+        work: impl FnOnce(&mut Record, &Path) -> Result<(), UserEnvError>,
     ) -> Result<Record, UserEnvError> {
         let number = record.number;
         let folder = self.generations.folder(number);
         let make = || {
-            work(&folder)?;
+            work(&mut record, &folder)?;
             activation::ensure(&folder, self.generations.link())?;
             self.refuse_broken(&folder)?;
             let _step = Progress::unlogged("waiting until it is on the disk");
-            self.generations.finish(record.clone())
+            self.generations.finish(record)
         };
         interrupt::listen();
         let made = make().and_then(|record| interrupt::refuse().map(|()| record));

@@ -8,7 +8,7 @@ mod services;
 
 use std::io::Read;
 
-use tljh_machine::{Invocation, Paths, Runner, SystemRunner, files};
+use tljh_machine::{CommandError, Invocation, Paths, Runner, SystemRunner, files};
 
 use crate::cli::Script;
 use crate::error::HubError;
@@ -38,6 +38,10 @@ pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), Hu
             services::finish(paths, &SystemRunner);
             Ok(())
         }
+        Action::Triggered => {
+            services::begin_python_upgrade(paths, &SystemRunner);
+            Ok(())
+        }
         Action::Remove => services::ensure_removed(paths, &SystemRunner),
         Action::Nothing => Ok(()),
     }
@@ -59,18 +63,36 @@ fn configure(
     runner.run(&Invocation::new("systemd-sysusers").arg("tljh.conf"))?;
     first_admin::ensure(paths, runner, answers)?;
     let enable = !configured_before || paths.removal_marker().exists();
-    // The hub needs the user environment at the first spawn only: both get ready side by side.
+    // The hub needs the user environment at the first spawn only: both get ready side by side. In an upgrade the new hub
+    // meets the old environment for seconds. It does so anyway in servers that run on, which JupyterHub provides for;
+    // the other way round, a server of a later version than its hub, would be new.
     services::begin(paths, runner, enable)?;
-    log::info!("making the user environment (JupyterLab and its companions) ...");
-    runner
-        .run(
-            &Invocation::new("tljh-user-env")
-                .arg("ensure")
-                .deadline(ENVIRONMENT_DEADLINE),
-        )
-        .map_err(HubError::UserEnvironment)?;
+    ensure_environment(paths, runner)?;
+    services::begin_python_upgrade(paths, runner);
     services::finish(paths, runner);
     services::begin_compilation(paths, runner);
+    Ok(())
+}
+
+/// There is an environment, and it is brought to this version of the package where that can be.
+fn ensure_environment(paths: &Paths, runner: &dyn Runner) -> Result<(), HubError> {
+    let is_there = paths.user_environment().exists();
+    if !is_there {
+        log::info!("making the user environment (JupyterLab and its companions) ...");
+    }
+    let ensure = Invocation::new("tljh-user-env")
+        .arg("ensure")
+        .deadline(ENVIRONMENT_DEADLINE);
+    match runner.run(&ensure) {
+        // What was brought to this version, or why it was not.
+        Ok(done) if !done.stderr.trim().is_empty() => log::info!("{}", done.stderr.trim()),
+        Ok(_) => {}
+        Err(error @ CommandError::Deadline { .. }) if is_there => log::warn!(
+            "the user environment stays as it is: {error}\n\
+             hint: run `sudo tljh-user-env upgrade --defaults`"
+        ),
+        Err(error) => return Err(HubError::UserEnvironment(error)),
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::installing::Installing;
 use super::{Base, Wish};
 use crate::error::UserEnvError;
 use crate::interrupt;
-use crate::manifest::{Difference, normalize};
+use crate::manifest::Difference;
 use crate::requirement::Requirement;
 use crate::uv::{Uv, read_steps};
 use crate::workshop::Workshop;
@@ -162,9 +162,9 @@ fn asked_for(workshop: &Workshop<'_>, base: &Base) -> Result<Vec<String>, UserEn
         Some(_) => BTreeSet::new(),
         None => workshop
             .bundle
-            .packages()?
+            .entries()?
             .into_iter()
-            .map(|(name, _)| normalize(&name))
+            .map(|entry| entry.name)
             .collect(),
     };
     let requested = &base.parent.requested;

@@ -1,7 +1,6 @@
 //! `history`, `diff`, `rollback` and `prune`.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde_json::json;
 use tljh_machine::files;
@@ -14,6 +13,7 @@ use crate::in_use::generations_in_use;
 use crate::manifest::{Difference, differences, read_manifest};
 use crate::progress::Progress;
 use crate::record::Record;
+use crate::upgrade::python::starts;
 use crate::verify::verify;
 use crate::workshop::{CACHE, Workshop};
 
@@ -144,11 +144,6 @@ pub fn rollback(
         print_json(&json!({"generation": number}))?;
     }
     Ok(())
-}
-
-/// Whether the environment's Python is there at all: another release of the system may have another one.
-fn starts(environment: &Path) -> bool {
-    environment.join("bin/python").exists()
 }
 
 /// Removes all but the newest generations, and what uv kept.

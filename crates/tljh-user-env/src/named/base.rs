@@ -191,11 +191,11 @@ fn bundled(bundle: &Bundle) -> Result<Vec<String>, UserEnvError> {
         format!("--constraints={}", bundle.requirements().display()),
         "--".into(),
     ];
-    let locked = bundle.packages()?;
+    let locked = bundle.entries()?;
     let wanted = locked
         .iter()
-        .filter(|(name, _)| BASE.contains(&name.as_str()));
-    arguments.extend(wanted.map(|(name, version)| format!("{name}=={version}")));
+        .filter(|entry| BASE.contains(&entry.name.as_str()));
+    arguments.extend(wanted.map(|entry| format!("{}=={}", entry.name, entry.version)));
     Ok(arguments)
 }
 

@@ -91,8 +91,8 @@ impl Workshop<'_> {
         let record = self
             .generations
             .begin(self.runner, base.engine(), parent, requested)?;
-        self.make_new(&record, |folder| {
-            base.make(self, asked, old, &record, folder)
+        self.make_new(record, |record, folder| {
+            base.make(self, asked, old, record, folder)
         })
     }
 

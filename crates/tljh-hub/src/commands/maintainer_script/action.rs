@@ -13,9 +13,11 @@ pub enum Action {
     },
     /// `postinst abort-remove`: prerm had begun to take the package away.
     AbortRemove,
+    /// `postinst triggered`: the system's Python was unpacked, perhaps another one.
+    Triggered,
     /// `prerm remove`.
     Remove,
-    /// Calls that leave everything running: upgrades and their failures, deconfiguration, triggers.
+    /// Calls that leave everything running: upgrades and their failures, deconfiguration.
     Nothing,
 }
 
@@ -31,7 +33,8 @@ impl Action {
                     .cloned(),
             }),
             (Script::Postinst, Some("abort-remove")) => Ok(Self::AbortRemove),
-            (Script::Postinst, Some("abort-upgrade" | "abort-deconfigure" | "triggered"))
+            (Script::Postinst, Some("triggered")) => Ok(Self::Triggered),
+            (Script::Postinst, Some("abort-upgrade" | "abort-deconfigure"))
             | (Script::Prerm, Some("upgrade" | "failed-upgrade" | "deconfigure")) => {
                 Ok(Self::Nothing)
             }
@@ -85,7 +88,7 @@ mod tests {
                 "abort-deconfigure in-favour other 1 removing another 2",
                 Action::Nothing,
             ),
-            (Postinst, "triggered /usr/bin/python3", Action::Nothing),
+            (Postinst, "triggered /usr/bin/python3", Action::Triggered),
             (Prerm, "remove", Action::Remove),
             (Prerm, "remove in-favour other 1", Action::Remove),
             (Prerm, "upgrade 0.2.0", Action::Nothing),

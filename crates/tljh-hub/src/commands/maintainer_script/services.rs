@@ -17,6 +17,10 @@ use crate::error::HubError;
 const USER_SERVERS: &str = "tljh-users.slice";
 const COMPILATION: &str = "tljh-user-env-compile.service";
 const COMPILATION_DEADLINE: Duration = Duration::from_secs(600);
+/// Makes the user environment anew where the system has another Python.
+const PYTHON_UPGRADE: &str = "tljh-user-env-python.service";
+/// Packages may have to be fetched.
+const PYTHON_UPGRADE_DEADLINE: Duration = Duration::from_secs(1800);
 /// A cold hub on a small machine.
 const LOGIN_PAGE_DEADLINE: Duration = Duration::from_secs(90);
 
@@ -52,6 +56,29 @@ pub fn begin_compilation(paths: &Paths, runner: &dyn Runner) {
     };
     if let Err(error) = begun {
         log::warn!("user servers will start more slowly: {error}");
+    }
+}
+
+/// Has the user environment follow the system's Python, if that has changed: in the background, since apt should not
+/// wait for an index, but at once where an image is built.
+pub fn begin_python_upgrade(paths: &Paths, runner: &dyn Runner) {
+    let begun = if Systemd::is_booted(paths) {
+        Systemd::new(runner).begin_start(PYTHON_UPGRADE)
+    } else {
+        let upgrade = Invocation::new("tljh-user-env")
+            .args(["upgrade-python", "--if-changed"])
+            .deadline(PYTHON_UPGRADE_DEADLINE);
+        runner.run(&upgrade).map(|done| {
+            if !done.stderr.trim().is_empty() {
+                log::info!("{}", done.stderr.trim());
+            }
+        })
+    };
+    if let Err(error) = begun {
+        log::warn!(
+            "the user environment does not follow the system's Python: {error}\n\
+             hint: run `sudo tljh-user-env upgrade-python`"
+        );
     }
 }
 
@@ -157,7 +184,7 @@ fn public_url(settings: &Settings, runner: &dyn Runner) -> String {
 pub fn ensure_removed(paths: &Paths, runner: &dyn Runner) -> Result<(), HubError> {
     let systemd = Systemd::new(runner);
     if Systemd::is_booted(paths) {
-        for unit in [COMPILATION, HUB, PROXY, USER_SERVERS] {
+        for unit in [COMPILATION, PYTHON_UPGRADE, HUB, PROXY, USER_SERVERS] {
             systemd.stop(unit)?;
             systemd.reset_failed(unit)?;
         }

@@ -1,0 +1,152 @@
+//! `upgrade --defaults` and `upgrade-python`, and what a package configuration has of the first.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{print_json, question};
+use crate::cli::{Form, Manner};
+use crate::error::UserEnvError;
+use crate::manifest::Difference;
+use crate::record::names;
+use crate::turn;
+use crate::upgrade::python::PythonUpgrade;
+use crate::workshop::Workshop;
+
+/// Brings what came with the package to the versions that it brings now.
+pub fn defaults(workshop: &Workshop<'_>, manner: Manner) -> Result<(), UserEnvError> {
+    let plan = workshop.plan_defaults(turn::DEADLINE)?;
+    if plan.steps.is_empty() {
+        log::info!("there is nothing to change");
+    } else {
+        show(&plan.steps, usize::MAX);
+    }
+    for line in &plan.held {
+        log::info!("  {line}");
+    }
+    if plan.steps.is_empty() || manner.dry_run {
+        if manner.form.json {
+            print_json(&json!({"generation": null, "changes": plan.steps, "held": plan.held}))?;
+        }
+        return if manner.dry_run {
+            Ok(())
+        } else {
+            workshop.note_defaults(&plan)
+        };
+    }
+    if !manner.yes {
+        question::agree("Go on?")?;
+    }
+    let record = workshop.apply_defaults(&plan)?;
+    tell_active(record.number);
+    if manner.form.json {
+        print_json(
+            &json!({"generation": record.number, "changes": plan.steps, "held": plan.held}),
+        )?;
+    }
+    Ok(())
+}
+
+/// As [`defaults`] at a package configuration: says something only if something moves or goes wrong, and asks nothing.
+pub fn follow_package(workshop: &Workshop<'_>) -> Result<(), UserEnvError> {
+    // Most lines of a list are read by nobody who upgrades a whole system.
+    const SHOWN: usize = 6;
+    // Somebody installs something big; apt does not wait for long.
+    const PATIENCE: Duration = Duration::from_secs(300);
+    if !workshop.has_other_defaults()? {
+        return Ok(());
+    }
+    if workshop.was_taken_back()? {
+        log::info!(
+            "somebody went back to the active generation; `sudo tljh-user-env upgrade --defaults` brings JupyterHub \
+             and the other packages that came with tljh to the versions of this package"
+        );
+        return Ok(());
+    }
+    let plan = workshop.plan_defaults(PATIENCE)?;
+    if plan.steps.is_empty() {
+        return workshop.note_defaults(&plan);
+    }
+    show(&plan.steps, SHOWN);
+    let record = workshop.apply_defaults(&plan)?;
+    for line in &plan.held {
+        log::info!("{line}");
+    }
+    tell_active(record.number);
+    Ok(())
+}
+
+/// Follows the system's Python.
+pub fn python(
+    workshop: &Workshop<'_>,
+    if_changed: bool,
+    dry_run: bool,
+    form: Form,
+) -> Result<(), UserEnvError> {
+    let done = if if_changed {
+        workshop.follow_python()?
+    } else {
+        workshop.upgrade_python(dry_run)?
+    };
+    let (number, python, changes, missing) = match done {
+        PythonUpgrade::Nothing if if_changed => (None, None, Vec::new(), BTreeMap::new()),
+        PythonUpgrade::Nothing => {
+            log::info!("the environment is for the system's Python; there is nothing to change");
+            (None, None, Vec::new(), BTreeMap::new())
+        }
+        PythonUpgrade::StillMissing(missing) => {
+            log::info!("nothing of what is missing can be had now");
+            (None, None, Vec::new(), missing)
+        }
+        PythonUpgrade::Made { record, changes } => {
+            let number = (!dry_run).then_some(record.number);
+            (number, Some(record.python), changes, record.missing)
+        }
+    };
+    let changes = differing(&changes);
+    for change in &changes {
+        log::info!("  {change}");
+    }
+    if let Some(number) = number {
+        tell_active(number);
+    }
+    if !missing.is_empty() {
+        log::warn!(
+            "missing since the system's Python changed: {}\n\
+             hint: run `sudo tljh-user-env upgrade-python` to try again, once the package index is reached",
+            names(&missing)
+        );
+    }
+    if form.json {
+        print_json(&json!({
+            "generation": number, "python": python, "changes": changes, "missing": missing,
+        }))?;
+    }
+    Ok(())
+}
+
+/// Everything is installed anew for another Python; what counts are versions.
+fn differing(changes: &[Difference]) -> Vec<&Difference> {
+    let differs = |change: &&Difference| change.before != change.after;
+    changes.iter().filter(differs).collect()
+}
+
+fn show(steps: &[Difference], shown: usize) {
+    let mut text = String::from("this changes the environment of everybody:");
+    for step in steps.iter().take(shown) {
+        let _ = write!(text, "\n  {step}");
+    }
+    if steps.len() > shown {
+        let _ = write!(text, "\n  {} more", steps.len() - shown);
+    }
+    log::info!("{text}");
+}
+
+fn tell_active(number: u64) {
+    log::info!(
+        "generation {number} is active; servers and kernels that run keep the one that they started with\n\
+         (`sudo tljh-user-env rollback` goes back)"
+    );
+}

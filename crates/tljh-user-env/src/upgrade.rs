@@ -1,0 +1,6 @@
+//! Upgrades that a package brings about: of the defaults that came with it, and to another Python of the system.
+
+pub mod carry;
+pub mod defaults;
+pub mod python;
+mod rehearsal;
