@@ -106,13 +106,6 @@ class UserCreatingSpawner(SystemdSpawner):
     #: Since when a generation stands in, of which the journal knows.
     told_since = None
 
-    def get_env(self):
-        env = super().get_env()
-        folders = [env.get("JUPYTER_PATH"), self.shared_jupyter]
-        if path := ":".join(filter(None, folders)):
-            env["JUPYTER_PATH"] = path
-        return env
-
     async def start(self):
         account = await self.ensure_account()
         self.unit_name = unit_name(account["account"], self.name)
@@ -186,6 +179,9 @@ class UserCreatingSpawner(SystemdSpawner):
 
     def get_env(self):
         env = super().get_env()
+        folders = [env.get("JUPYTER_PATH"), self.shared_jupyter]
+        if path := ":".join(filter(None, folders)):
+            env["JUPYTER_PATH"] = path
         if self.fallback:
             # Its kernels and terminals use the same generation (tljh_generation.py, profile.d).
             env["TLJH_GENERATION"] = self.fallback["folder"]
