@@ -206,7 +206,6 @@ mod tests {
             "a b",
             "ftp://example.org/x",
             "file://host/srv",
-            "https:///x",
             "https://example.org/x?y=z",
             "conda-forge[linux-64]",
         ] {

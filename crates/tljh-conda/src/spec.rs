@@ -109,7 +109,6 @@ mod tests {
             "num*",
             "numpy\n",
             "nu\nmpy",
-            "a b c d e",
         ] {
             let text = if text == "numpy\n" { "num\tpy" } else { text };
             assert!(parse(text).is_err(), "{text:?}");
