@@ -37,6 +37,8 @@ pub enum Wish {
     Remove(Vec<Requirement>),
     /// Newer versions of these, or of all that were asked for by name.
     Upgrade(Vec<Requirement>),
+    /// JupyterHub at this version, which is the hub's.
+    Hub(String),
     /// What these specifications of conda's name.
     Specs(Vec<String>),
     /// What a file says: pip's requirements, conda's environment.yml or list of archives.
@@ -126,6 +128,9 @@ impl Workshop<'_> {
             !packages.any(|package| !package.is_condas() && package.is(one.name()))
         };
         match wish {
+            Wish::Hub(_) if !is_condas(&plan.base, "jupyterhub") => {
+                return self.plan_with_uv(plan, wish);
+            }
             Wish::Pip(_) => return self.plan_with_uv(plan, wish),
             Wish::Install(_) => return self.plan_condas(plan, wish, &[]),
             Wish::Apply(path) => {
@@ -152,7 +157,7 @@ impl Workshop<'_> {
                     self.plan_with_uv(plan, &again(pips))?;
                 }
             }
-            Wish::Specs(_) => return self.plan_condas(plan, wish, &[]),
+            Wish::Specs(_) | Wish::Hub(_) => return self.plan_condas(plan, wish, &[]),
         }
         Ok(())
     }
@@ -220,6 +225,12 @@ impl Workshop<'_> {
     }
 }
 
+/// Whether conda installed `name`.
+fn is_condas(base: &Base, name: &str) -> bool {
+    let mut packages = base.packages.iter();
+    packages.any(|package| package.is_condas() && package.is(name))
+}
+
 /// The packages that will have been asked for by name.
 fn requested(wish: &Wish, before: &BTreeSet<String>) -> Result<BTreeSet<String>, UserEnvError> {
     let mut requested = before.clone();
@@ -233,7 +244,7 @@ fn requested(wish: &Wish, before: &BTreeSet<String>) -> Result<BTreeSet<String>,
         Wish::Remove(unwanted) => {
             requested.retain(|name| unwanted.iter().all(|one| one.name() != name))
         }
-        Wish::Upgrade(_) => {}
+        Wish::Upgrade(_) | Wish::Hub(_) => {}
         Wish::Apply(file) => {
             // What is no plain requirement there, uv understands.
             let text = files::read(file)?;

@@ -144,7 +144,8 @@ impl<'a> Conda<'a> {
         self.ask("solve", question)
     }
 
-    /// Has the environment at `prefix`, which everybody knows as `known`, hold `packages` and none else of conda's.
+    /// Has the environment at `prefix`, which everybody knows as `known`, hold `packages` and none else of conda's. Of
+    /// them, `asked_for` are noted for the real conda, which removes what nobody asked for.
     ///
     /// # Errors
     /// One cannot be fetched, or not be written; the environment then holds a part.
@@ -153,17 +154,20 @@ impl<'a> Conda<'a> {
         prefix: &Path,
         known: &Path,
         packages: &[Value],
+        asked_for: &[String],
     ) -> Result<(), UserEnvError> {
         #[derive(Serialize)]
         struct Link<'a> {
             prefix: &'a Path,
             target_prefix: &'a Path,
             packages: &'a [Value],
+            specs: &'a [String],
         }
         let wanted = Link {
             prefix,
             target_prefix: known,
             packages,
+            specs: asked_for,
         };
         self.ask("link", &wanted).map(|Linked {}| ())
     }

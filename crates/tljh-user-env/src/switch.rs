@@ -44,6 +44,7 @@ pub struct Switch {
     parent: Record,
     before: Vec<Package>,
     packages: Vec<Value>,
+    asked_for: Vec<String>,
     room: u64,
     _turn: Turn,
 }
@@ -73,6 +74,7 @@ impl Workshop<'_> {
             parent,
             before,
             packages: Vec::new(),
+            asked_for: Vec::new(),
             room: self.bundle.installed_size()?,
             _turn: turn,
         };
@@ -104,7 +106,8 @@ impl Workshop<'_> {
                     switch.packages.len()
                 );
                 let known = self.generations.link();
-                self.conda(&[])?.link(new, known, &switch.packages)?;
+                self.conda(&[])?
+                    .link(new, known, &switch.packages, &switch.asked_for)?;
                 build::ensure_hooks(new)?;
                 front::ensure(new)?;
                 build::ensure_lab_defaults(new)?;
@@ -134,6 +137,7 @@ impl Workshop<'_> {
             })
         })?;
         refuse_lost(&SERVER, &solution, &specs.pips)?;
+        switch.asked_for = specs.names();
         switch.pips = specs.pips;
         switch.steps = steps(switch, &solution);
         switch.room = solution.room();
@@ -249,6 +253,13 @@ impl Specs {
             }
         }
         specs
+    }
+
+    /// The names of all that conda is asked for.
+    fn names(&self) -> Vec<String> {
+        let own = self.own.iter().cloned();
+        own.chain(self.packages.iter().map(|(name, ..)| name.clone()))
+            .collect()
     }
 
     /// In the versions of now; else those that were asked for by name; else whatever fits.

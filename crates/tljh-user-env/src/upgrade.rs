@@ -2,5 +2,6 @@
 
 pub mod carry;
 pub mod defaults;
+mod hub;
 pub mod python;
 mod rehearsal;

@@ -17,6 +17,8 @@ use crate::workshop::Workshop;
 pub struct Work {
     /// conda's records.
     packages: Vec<Value>,
+    /// What people asked for, now and earlier, and what servers are made of.
+    asked_for: Vec<String>,
     /// Packages of pip's that conda's take the place of.
     replaced: Vec<String>,
     /// Bytes that have to be free.
@@ -55,6 +57,7 @@ pub fn plan(
             python_moves = specs.iter().any(|spec| name_of(spec) == "python");
             question.install.clone_from(specs);
         }
+        Wish::Hub(version) => question.install = vec![format!("jupyterhub =={version}")],
         // uv's.
         Wish::Pip(_) | Wish::Apply(_) => return Ok((Vec::new(), Work::nothing())),
     }
@@ -63,6 +66,11 @@ pub fn plan(
         .filter(|name| !question.remove.contains(name))
         .collect();
     question.constrain = constraints(&base.packages, python_moves);
+    if matches!(wish, Wish::Hub(_)) {
+        question
+            .constrain
+            .retain(|constraint| !constraint.starts_with("jupyterhub "));
+    }
     let solution = conda.solve(&question)?;
     let pips: Vec<Package> = base
         .packages
@@ -84,6 +92,18 @@ pub fn plan(
     }
     let work = Work {
         room: solution.room(),
+        asked_for: question
+            .install
+            .iter()
+            .chain(&question.keep)
+            .cloned()
+            .chain(needed.iter().map(ToString::to_string))
+            .filter(|spec| {
+                solution
+                    .names()
+                    .any(|name| manifest::normalize(name) == manifest::normalize(name_of(spec)))
+            })
+            .collect(),
         packages: solution.packages,
         replaced,
     };
@@ -111,7 +131,12 @@ pub fn change(
     }
     front::ensure_absent(new)?;
     let conda = workshop.conda(&[])?;
-    conda.link(new, workshop.generations.link(), &work.packages)?;
+    conda.link(
+        new,
+        workshop.generations.link(),
+        &work.packages,
+        &work.asked_for,
+    )?;
     if workshop.generations.name().is_none() {
         front::ensure(new)?;
     }
@@ -127,6 +152,7 @@ impl Work {
     fn nothing() -> Self {
         Self {
             packages: Vec::new(),
+            asked_for: Vec::new(),
             replaced: Vec::new(),
             room: 0,
         }

@@ -37,7 +37,7 @@ pub fn plan(
 ) -> Result<(Vec<Difference>, Work), UserEnvError> {
     let named = named(workshop, wish, base)?;
     let uv = workshop.uv()?;
-    let work = work(wish, &named)?;
+    let work = work(workshop, wish, &named)?;
     if matches!(wish, Wish::Upgrade(_)) && named.is_empty() {
         return Ok((Vec::new(), work));
     }
@@ -55,6 +55,7 @@ pub fn plan(
     };
     let mut pin = match workshop.generations.name() {
         Some(_) => Vec::new(),
+        None if matches!(wish, Wish::Hub(_)) => Vec::new(),
         None => hub_pin(&base.packages),
     };
     pin.extend(condas_pins(&base.environment)?);
@@ -102,7 +103,7 @@ pub fn change(
     refuse_new_conflicts(&content, uv.conflicts(new)?)
 }
 
-fn work(wish: &Wish, named: &[String]) -> Result<Work, UserEnvError> {
+fn work(workshop: &Workshop<'_>, wish: &Wish, named: &[String]) -> Result<Work, UserEnvError> {
     let mut folder = PathBuf::from("/");
     let (verb, arguments) = match wish {
         Wish::Remove(_) => ("uninstall", named.to_vec()),
@@ -112,6 +113,11 @@ fn work(wish: &Wish, named: &[String]) -> Result<Work, UserEnvError> {
             folder = file.parent().unwrap_or(&folder).to_path_buf();
             let argument = format!("--requirements={}", file.display());
             ("install", vec![argument])
+        }
+        // The bundle has it, and what it needs is there.
+        Wish::Hub(_) => {
+            let wheels = format!("--find-links={}", workshop.bundle.wheels().display());
+            ("install", names_last(&[wheels], named))
         }
         Wish::Install(_) | Wish::Pip(_) | Wish::Specs(_) => ("install", names_last(&[], named)),
         Wish::Upgrade(_) => {
@@ -138,6 +144,7 @@ fn named(workshop: &Workshop<'_>, wish: &Wish, base: &Base) -> Result<Vec<String
         Wish::Install(wanted) | Wish::Pip(wanted) => {
             Ok(wanted.iter().map(ToString::to_string).collect())
         }
+        Wish::Hub(version) => Ok(vec![format!("jupyterhub=={version}")]),
         Wish::Apply(_) | Wish::Specs(_) => Ok(Vec::new()),
         Wish::Upgrade(wanted) if wanted.is_empty() => asked_for(workshop, base),
         Wish::Upgrade(wanted) | Wish::Remove(wanted) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{print_json, question};
+use crate::change::Wish;
 use crate::cli::{Form, Manner};
 use crate::error::UserEnvError;
 use crate::manifest::Difference;
@@ -17,6 +18,9 @@ use crate::workshop::Workshop;
 
 /// Brings what came with the package to the versions that it brings now.
 pub fn defaults(workshop: &Workshop<'_>, manner: Manner) -> Result<(), UserEnvError> {
+    if let Some(version) = workshop.other_hub()? {
+        return super::change::run(workshop, &Wish::Hub(version), manner);
+    }
     let plan = workshop.plan_defaults(turn::DEADLINE)?;
     if plan.steps.is_empty() {
         log::info!("there is nothing to change");
@@ -55,6 +59,12 @@ pub fn follow_package(workshop: &Workshop<'_>) -> Result<(), UserEnvError> {
     const SHOWN: usize = 6;
     // Somebody installs something big; apt does not wait for long.
     const PATIENCE: Duration = Duration::from_secs(300);
+    if let Some(version) = workshop.other_hub()? {
+        let plan = workshop.plan(&Wish::Hub(version))?;
+        show(&plan.steps, SHOWN);
+        tell_active(workshop.apply(&plan)?.record.number);
+        return Ok(());
+    }
     if !workshop.has_other_defaults()? {
         return Ok(());
     }

@@ -143,7 +143,7 @@ fn make_conda(
     let known = workshop.generations.link();
     workshop
         .conda(&[])?
-        .link(folder, known, &solution.packages)?;
+        .link(folder, known, &solution.packages, &[])?;
     drop(step);
     ensure_hooks(folder)?;
     match old {
