@@ -11,6 +11,7 @@ import pytest
 from tests.conda.channel import PLACEHOLDER, Channel, File, bundle_channel
 from tests.conda.server import Server
 from tests.machines.places import wait_for
+from tests.user_env.bundles import Bundle
 from tests.user_env.conftest import a_copy
 
 
@@ -201,6 +202,26 @@ def test_a_process_keeps_its_generation_over_a_change(conda):
     conda.run("install", "lesson")
     found, _ = running.communicate("\n", timeout=60)
     assert found.startswith(str(conda.folder(2)))
+
+
+# When tljh is upgraded
+
+def test_a_package_upgrade_moves_jupyterhub_and_nothing_else(conda, workshop):
+    bundle, newer = Bundle(conda), Channel(workshop / "newer")
+    for name in ("jupyterhub", "ipywidgets"):
+        bundle.renew(name, "100.0")
+    before = versions(conda)
+    said = conda.run("ensure").stderr
+    assert "sudo tljh-user-env upgrade --defaults" in said
+    assert versions(conda) == before
+    python = ".".join(conda.python("import platform; print(platform.python_version())").split(".")[:2])
+    newer.add_wheel(bundle.wheel("jupyterhub"), python)
+    use(conda, newer.write_index().url, bundle_channel().as_uri())
+    said = conda.run("ensure").stderr
+    assert "~ jupyterhub" in said and "generation 3 is active" in said
+    assert versions(conda) == {**before, "jupyterhub": "100.0"}
+    assert conda.run("ensure").stderr == ""
+    shutil.rmtree(newer.folder)
 
 
 # Files
