@@ -55,8 +55,8 @@ def use(installation, *channels):
     path.write_text(json.dumps({"user_environment": {"channels": list(channels)}}))
 
 
-def fill(channel):
-    """A compiled library, a package that needs it, one that no two want alike, and one that wants to be activated."""
+def add_compiled(channel):
+    """A compiled library, and a package that needs it."""
     source = channel.folder / "answer.c"
     source.write_text("int answer(void) { return 42; }\n")
     library = channel.folder / "libanswer.so"
@@ -66,6 +66,11 @@ def fill(channel):
               "path = pathlib.Path(sys.prefix, 'lib/libanswer.so')\nVALUE = ctypes.CDLL(str(path)).answer()\n")
     channel.add("answer", "1.0", {"site-packages/answer/__init__.py": module}, noarch="python",
                 depends=["python", "libanswer >=1"])
+
+
+def fill(channel):
+    """A compiled package, one that no two want alike, and one that wants to be activated."""
+    add_compiled(channel)
     channel.add_module("lesson", "1.0")
     channel.add_module("lesson", "2.0")
     channel.add_module("old-friend", "1.0", depends=["lesson <2"])
