@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from tests.conda.channel import Channel, bundle_channel
+from tests.conda.packages import add_compiled
 from tests.machines.browser import Browser
 from tests.machines.hub_client import HubClient
-from tests.user_env.test_conda import add_compiled
 
 import lab
 

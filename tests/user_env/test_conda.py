@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests.conda.channel import PLACEHOLDER, Channel, File, bundle_channel
+from tests.conda.packages import add_compiled
 from tests.conda.server import Server
 from tests.machines.places import wait_for
 from tests.user_env.bundles import Bundle
@@ -53,19 +54,6 @@ def use(installation, *channels):
     path = installation.root / "etc/tljh/config.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"user_environment": {"channels": list(channels)}}))
-
-
-def add_compiled(channel):
-    """A compiled library, and a package that needs it."""
-    source = channel.folder / "answer.c"
-    source.write_text("int answer(void) { return 42; }\n")
-    library = channel.folder / "libanswer.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source], check=True)
-    channel.add("libanswer", "1.0", {"lib/libanswer.so": library.read_bytes()})
-    module = ("import ctypes, pathlib, sys\n"
-              "path = pathlib.Path(sys.prefix, 'lib/libanswer.so')\nVALUE = ctypes.CDLL(str(path)).answer()\n")
-    channel.add("answer", "1.0", {"site-packages/answer/__init__.py": module}, noarch="python",
-                depends=["python", "libanswer >=1"])
 
 
 def fill(channel):
