@@ -102,32 +102,33 @@ impl Workshop<'_> {
         }
     }
 
-    /// Switches to one that works: the `broken` one as it was made, else an earlier one, else a new one.
+    /// Switches to one that works: the `broken` one as it was made, else an earlier one, else a new one. Where servers
+    /// are started from such a one already, it is that.
     fn back(&self, broken: Option<&Record>) -> Result<u64, UserEnvError> {
-        let copy = match broken {
-            Some(broken) => self.back_to_copy(broken)?,
+        let standing_in = match self.generations.fallback()? {
+            Some(fallback) => self.generations.ready(fallback.generation)?,
             None => None,
         };
-        let number = match copy {
-            Some(number) => Some(number),
-            None => self.back_to_earlier(broken)?,
-        };
-        match number {
+        if let Some(broken) = broken {
+            if let Some(copy) = &standing_in
+                && copy.parent == Some(broken.number)
+                && self.back_to(copy)?
+            {
+                return Ok(copy.number);
+            }
+            if let Some(number) = self.back_to_sealed(broken)? {
+                return Ok(number);
+            }
+        }
+        if let Some(record) = &standing_in
+            && self.back_to(record)?
+        {
+            return Ok(record.number);
+        }
+        match self.back_to_earlier(broken)? {
             Some(number) => Ok(number),
             None => self.build_fresh(),
         }
-    }
-
-    /// The active generation as it was made: the copy from which servers are started already, or a new one.
-    fn back_to_copy(&self, active: &Record) -> Result<Option<u64>, UserEnvError> {
-        if let Some(fallback) = self.generations.fallback()?
-            && let Some(record) = self.generations.ready(fallback.generation)?
-            && record.parent == Some(active.number)
-            && self.back_to(&record)?
-        {
-            return Ok(Some(record.number));
-        }
-        self.back_to_sealed(active)
     }
 
     fn back_to_sealed(&self, record: &Record) -> Result<Option<u64>, UserEnvError> {
