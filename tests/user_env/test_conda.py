@@ -53,6 +53,8 @@ def use(installation, *channels):
     """Write the configuration."""
     path = installation.root / "etc/tljh/config.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Shared with the installation that is kept aside.
+    path.unlink(missing_ok=True)
     path.write_text(json.dumps({"user_environment": {"channels": list(channels)}}))
 
 
@@ -341,10 +343,10 @@ def test_killed_while_it_links_the_environment_is_what_it_was(conda):
     }
     for name, reached in states.items():
         command = subprocess.Popen(conda.command("install", "lesson"), env=conda.environment(),
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         try:
             wait_for(lambda: reached() or command.poll() is not None, 300, name, interval=0.002)
-            assert command.poll() is None, name
+            assert command.poll() is None, (name, command.stderr.read())
         finally:
             command.send_signal(signal.SIGKILL)
             command.wait()

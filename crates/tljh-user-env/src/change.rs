@@ -65,6 +65,16 @@ pub struct Plan {
     _turn: Turn,
 }
 
+impl Plan {
+    /// Takes in what an engine found out. One that has nothing to do is not told to do it.
+    fn take(&mut self, steps: Vec<Difference>, work: Work) {
+        if !steps.is_empty() {
+            self.steps.extend(steps);
+            self.works.push(work);
+        }
+    }
+}
+
 /// What a change starts from.
 struct Base {
     parent: Record,
@@ -116,8 +126,7 @@ impl Workshop<'_> {
         }
         let (steps, work) = venv::plan(self, wish, &plan.base)?;
         plan.requested = requested(wish, &plan.requested)?;
-        plan.steps.extend(steps);
-        plan.works.push(Work::Uv(work));
+        plan.take(steps, Work::Uv(work));
         Ok(())
     }
 
@@ -172,9 +181,21 @@ impl Workshop<'_> {
         let (steps, work) = conda::plan(&conda, wish, &plan.base, self.needed())?;
         plan.room += work.room;
         plan.requested = requested(wish, &plan.requested)?;
-        plan.steps.extend(steps);
-        plan.works.push(Work::Conda(work));
+        plan.take(steps, Work::Conda(work));
         Ok(())
+    }
+
+    /// Notes what was asked for by name and is there already, so that upgrades know of it.
+    ///
+    /// # Errors
+    /// The record cannot be written.
+    pub fn note_requested(&self, plan: &Plan) -> Result<(), UserEnvError> {
+        let mut record = plan.base.parent.clone();
+        if record.requested == plan.requested {
+            return Ok(());
+        }
+        record.requested.clone_from(&plan.requested);
+        self.generations.write(&record)
     }
 
     /// Has `wanted` installed into `folder`, a generation of `record` that is being made.

@@ -28,6 +28,9 @@ pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), U
         show(&plan, workshop.generations.name());
     }
     if plan.steps.is_empty() || manner.dry_run {
+        if !manner.dry_run {
+            workshop.note_requested(&plan)?;
+        }
         if manner.form.json {
             print_json(&json!({"generation": null, "changes": plan.steps}))?;
         }
