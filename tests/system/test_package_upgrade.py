@@ -113,6 +113,12 @@ def test_a_package_whose_bundle_does_not_work_leaves_the_environment_and_apt_suc
     assert student.start_kernel().run("import lesson; print(lesson.VERSION)") == "1.0\n"
 
 
+def test_the_next_package_whose_bundle_works_is_taken_up(shared, newer):
+    generation = active(shared)
+    assert f"generation {generation + 1} is active" in newer(3).install(shared)
+    assert versions(shared)["lesson"] == "1.0"
+
+
 def test_an_environment_of_another_python_is_made_anew_at_the_hubs_start(shared, student):
     make_wheel(shared.root / "srv/wheels", "seminar", "1.0")
     shared.run("/opt/tljh/user/bin/pip install --no-index --find-links /srv/wheels seminar", environment={"PIP_ROOT_USER_ACTION": "ignore"})
