@@ -321,6 +321,16 @@ def test_a_name_with_a_path_or_an_option_in_it_is_refused(conda, unchanged, name
     assert conda.run("install", name, check=False).returncode == 2
 
 
+def test_a_library_that_was_lost_is_noticed_and_mended(conda):
+    conda.run("install", "answer")
+    (conda.link / "lib/libanswer.so").unlink()
+    done = conda.run("check", check=False)
+    assert done.returncode == 1 and "libanswer" in done.stdout
+    conda.run("repair")
+    assert conda.python("import answer; print(answer.VALUE)") == "42"
+    assert conda.json("check")["sound"]
+
+
 @pytest.mark.parametrize("name", ["python", "jupyterlab", "ipykernel"])
 def test_what_servers_are_made_of_is_not_removed(conda, unchanged, name):
     done = conda.run("remove", name, check=False)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::error::UserEnvError;
-use crate::manifest::{self, Difference, differences, read_manifest, site_packages};
+use crate::manifest::{self, Difference, conda, differences, read_manifest, site_packages};
 use crate::record::Record;
 use crate::uv::Uv;
 use crate::verify::SERVER;
@@ -218,7 +218,7 @@ fn look(root: &Path, folder: &Path, seen: &mut HashMap<PathBuf, Seen>) {
 fn damages(folder: &Path, seen: &HashMap<PathBuf, Seen>) -> Result<Vec<Damage>, UserEnvError> {
     let site = site_packages(folder)?;
     let site = site.strip_prefix(folder).unwrap_or(&site).to_path_buf();
-    let mut damages = Vec::new();
+    let mut damages = condas_damages(folder, seen)?;
     for metadata in manifest::metadata_folders(folder)? {
         let Ok(record) = fs::read_to_string(metadata.join("RECORD")) else {
             continue;
@@ -239,6 +239,33 @@ fn damages(folder: &Path, seen: &HashMap<PathBuf, Seen>) -> Result<Vec<Damage>, 
                 package: manifest::normalize(name.split('-').next().unwrap_or_default()),
                 files: lost.len(),
                 example: example.display().to_string(),
+            });
+        }
+    }
+    Ok(damages)
+}
+
+/// Of conda's packages, those that have no metadata of Python's: libraries and programs.
+fn condas_damages(
+    folder: &Path,
+    seen: &HashMap<PathBuf, Seen>,
+) -> Result<Vec<Damage>, UserEnvError> {
+    let is_lost = |file: &&String| {
+        !seen.contains_key(Path::new(file.as_str()))
+            && !file.ends_with(".pyc")
+            && fs::symlink_metadata(folder.join(file)).is_err()
+    };
+    let mut damages = Vec::new();
+    for package in conda::installed(folder)? {
+        if package.metadata_folders().next().is_some() {
+            continue;
+        }
+        let lost: Vec<&String> = package.files.iter().filter(is_lost).collect();
+        if let Some(example) = lost.first() {
+            damages.push(Damage {
+                files: lost.len(),
+                example: example.to_string(),
+                package: package.name.clone(),
             });
         }
     }
