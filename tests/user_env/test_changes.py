@@ -186,7 +186,7 @@ def test_options_paths_and_addresses_are_no_names(installation, unchanged, word)
 def test_what_is_not_there_or_needed_is_not_removed(installation, unchanged):
     assert "`nonsense` is not installed" in refusal(installation, "remove", "nonsense")
     assert "`lesson` is not installed" in refusal(installation, "upgrade", "lesson")
-    assert "everybody's server" in refusal(installation, "remove", "jupyterlab")
+    assert "servers and kernels are made of" in refusal(installation, "remove", "jupyterlab")
     # Others need it.
     assert "requires `tornado" in refusal(installation, "remove", "tornado")
 
