@@ -126,9 +126,9 @@ def test_a_jupyter_path_of_the_administrators_is_kept(shared, teacher):
 
 PREPARED = {
     "everybodys": "python -m ipykernel install --user --name everybodys --display-name Mine",
-    "venv": f"python3 -m venv venv && venv/bin/pip install {OFFLINE} ipykernel own"
+    "venv": f"python3 -m venv --without-pip venv && pip --python venv install {OFFLINE} ipykernel own"
             " && venv/bin/python -m ipykernel install --user --name venv --display-name Mine",
-    "systems": f"/usr/bin/python3 -m venv systems && systems/bin/pip install {OFFLINE} ipykernel own"
+    "systems": f"/usr/bin/python3 -m venv --without-pip systems && pip --python systems install {OFFLINE} ipykernel own"
                " && systems/bin/python -m ipykernel install --user --name systems --display-name Mine",
     "uv": f"{BUNDLE}/uv venv -q uv && {BUNDLE}/uv pip install --python uv {OFFLINE} ipykernel own"
           " && uv/bin/python -m ipykernel install --user --name uv --display-name Mine",
