@@ -219,6 +219,12 @@ def test_a_package_upgrade_moves_jupyterhub_and_nothing_else(conda, workshop):
     shutil.rmtree(newer.folder)
 
 
+def test_what_a_server_starts_finds_the_python_of_whichever_generation_is_active(conda):
+    told = subprocess.run([conda.link / "bin/python3", "-c", "import sys; print(sys.executable)"], cwd="/",
+                          capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    assert told.stdout == f"{conda.link}/bin/python\n"
+
+
 # Files
 
 def test_an_environment_yml_is_applied_and_exported(conda, tmp_path):

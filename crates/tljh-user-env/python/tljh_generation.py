@@ -26,8 +26,10 @@ def pin():
         link = os.path.join(os.path.dirname(parent), folder)
     else:
         return
-    if sys.executable.startswith(own + os.sep) and not stands_in(own):
-        sys.executable = link + sys.executable[len(own):]
+    ways = tuple(os.path.join(folder, "bin", "python") for folder in (own, link))
+    if sys.executable.startswith(ways) and not stands_in(own):
+        # Without a version: the next generation may have another one.
+        sys.executable = ways[1]
     # Installers ask an interpreter in isolated mode where packages belong, and remember the answer.
     if sys.flags.isolated:
         return
