@@ -1,8 +1,10 @@
 //! uv, asked to plan and to make changes of an environment.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
 use tljh_machine::{CommandError, Invocation, Output, Runner, files};
 use tljh_terminal::Secret;
 
@@ -190,6 +192,22 @@ impl<'a> Uv<'a> {
 /// Which environment is meant.
 pub fn on(environment: &Path) -> [PathBuf; 2] {
     ["--python".into(), environment.join("bin/python")]
+}
+
+/// Requirements or constraints as a file that uv reads, a line each; it goes with the answer.
+///
+/// # Errors
+/// There is no room for temporary files.
+pub fn write_lines(lines: &[String]) -> Result<NamedTempFile, UserEnvError> {
+    let failed = |source| UserEnvError::Trial { source };
+    let mut file = tempfile::Builder::new()
+        .prefix("tljh-requirements-")
+        .suffix(".txt")
+        .tempfile()
+        .map_err(failed)?;
+    file.write_all(lines.join("\n").as_bytes())
+        .map_err(failed)?;
+    Ok(file)
 }
 
 /// Reads uv's report of a change: ` + name==version` comes, ` - name==version` goes, ` ~ ` comes anew.

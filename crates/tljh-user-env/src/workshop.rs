@@ -10,7 +10,7 @@ use tljh_settings::Settings;
 use crate::activation;
 use crate::build::{build, ensure_hooks};
 use crate::bundle::Bundle;
-use crate::change::constraints::{condas_pins, write_constraints};
+use crate::change::constraints::condas_pins;
 use crate::conda::Conda;
 use crate::error::UserEnvError;
 use crate::generations::Generations;
@@ -20,7 +20,7 @@ use crate::named::{EnvironmentName, Environments, KERNEL};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::turn::{self, Turn};
-use crate::uv::Uv;
+use crate::uv::{Uv, write_lines};
 use crate::verify::{SERVER, verify, verify_kernel};
 
 /// What uv fetches and unpacks; kept, so that a second attempt is fast.
@@ -293,7 +293,7 @@ impl<'a> Workshop<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let pins = write_constraints(&condas_pins(new)?)?;
+        let pins = write_lines(&condas_pins(new)?)?;
         let given = |options: &[&str]| {
             let mut arguments: Vec<String> = options.iter().map(ToString::to_string).collect();
             arguments.push(format!("--constraints={}", pins.path().display()));

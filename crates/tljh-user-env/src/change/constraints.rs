@@ -1,7 +1,6 @@
 //! What holds a change of a Python environment back: the hub's version, and what installed packages need.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::Path;
 
 use tljh_machine::files;
@@ -65,18 +64,6 @@ fn as_constraint(need: &str) -> Option<String> {
     } else {
         format!("{} ; {marker}", need.trim())
     })
-}
-
-pub fn write_constraints(lines: &[String]) -> Result<tempfile::NamedTempFile, UserEnvError> {
-    let failed = |source| UserEnvError::Trial { source };
-    let mut file = tempfile::Builder::new()
-        .prefix("tljh-constraints-")
-        .suffix(".txt")
-        .tempfile()
-        .map_err(failed)?;
-    file.write_all(lines.join("\n").as_bytes())
-        .map_err(failed)?;
-    Ok(file)
 }
 
 #[cfg(test)]

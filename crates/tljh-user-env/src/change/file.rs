@@ -1,6 +1,5 @@
 //! Files that describe an environment, and are not pip's: conda's environment.yml, and its lists of archives.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -8,6 +7,7 @@ use tempfile::NamedTempFile;
 use tljh_machine::files;
 
 use crate::error::UserEnvError;
+use crate::uv::write_lines;
 
 /// What such a file asks for.
 #[derive(Debug, Default)]
@@ -105,22 +105,10 @@ fn read_yaml(path: &Path, text: &str) -> Result<Content, UserEnvError> {
     for dependency in environment.dependencies {
         match dependency {
             Dependency::Spec(spec) => content.specs.push(spec),
-            Dependency::Pip { pip } => content.pip = Some(as_file(&pip)?),
+            Dependency::Pip { pip } => content.pip = Some(write_lines(&pip)?),
         }
     }
     Ok(content)
-}
-
-fn as_file(lines: &[String]) -> Result<NamedTempFile, UserEnvError> {
-    let failed = |source| UserEnvError::Trial { source };
-    let mut file = tempfile::Builder::new()
-        .prefix("tljh-requirements-")
-        .suffix(".txt")
-        .tempfile()
-        .map_err(failed)?;
-    file.write_all(lines.join("\n").as_bytes())
-        .map_err(failed)?;
-    Ok(file)
 }
 
 /// Lines `CHANNEL/PLATFORM/NAME-VERSION-BUILD.conda#HASH`: the very builds, with their hashes.

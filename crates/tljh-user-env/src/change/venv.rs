@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use tljh_machine::files;
 
-use super::constraints::{condas_pins, hub_pin, installed_needs, write_constraints};
+use super::constraints::{condas_pins, hub_pin, installed_needs};
 use super::installing::Installing;
 use super::{Base, Wish};
 use crate::error::UserEnvError;
 use crate::interrupt;
 use crate::manifest::Difference;
 use crate::requirement::Requirement;
-use crate::uv::{Uv, read_steps};
+use crate::uv::{Uv, read_steps, write_lines};
 use crate::workshop::Workshop;
 
 /// What uv is told.
@@ -62,7 +62,7 @@ pub fn plan(
     let needs = installed_needs(&base.environment, &moving)?;
     let both: Vec<String> = pin.iter().cloned().chain(needs).collect();
     let constrained = |lines: &[String]| -> Result<(Vec<Difference>, Work), UserEnvError> {
-        let file = write_constraints(lines)?;
+        let file = write_lines(lines)?;
         let mut arguments = vec![format!("--constraints={}", file.path().display())];
         arguments.extend_from_slice(&work.arguments);
         let steps = rehearse(&uv, &base.environment, &work, &arguments)?;

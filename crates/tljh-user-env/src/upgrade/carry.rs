@@ -8,12 +8,12 @@ use std::path::Path;
 
 use tljh_machine::files;
 
-use crate::change::constraints::{hub_pin, installed_needs, write_constraints};
+use crate::change::constraints::{hub_pin, installed_needs};
 use crate::error::UserEnvError;
 use crate::manifest::{Package, headers, metadata_folders, normalize, read_manifest};
 use crate::origin::Origin;
 use crate::record::Missing;
-use crate::uv::Uv;
+use crate::uv::{Uv, write_lines};
 use crate::workshop::Workshop;
 
 /// A package that is wanted.
@@ -233,7 +233,7 @@ impl<'a> Carrier<'a> {
         let mut lines = hub_pin(&read_manifest(self.environment)?);
         lines.extend(installed_needs(self.environment, &BTreeSet::new())?);
         lines.extend_from_slice(along);
-        let constraints = write_constraints(&lines)?;
+        let constraints = write_lines(&lines)?;
         let mut arguments = vec![
             format!("--constraints={}", constraints.path().display()),
             format!("--find-links={}", self.workshop.bundle.wheels().display()),

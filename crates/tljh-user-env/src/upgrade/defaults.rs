@@ -10,7 +10,6 @@ use std::time::Duration;
 use super::rehearsal::{Conflict, Rehearsal};
 use crate::build::{BUNDLE_CACHE, check_space, offline, wheels_alone};
 use crate::change::ROOM;
-use crate::change::constraints::write_constraints;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::lock::{self, Entry};
@@ -19,7 +18,7 @@ use crate::origin::{Bundled, Origin};
 use crate::python::{made_for, other_python};
 use crate::record::Record;
 use crate::turn::Turn;
-use crate::uv::{Uv, on};
+use crate::uv::{Uv, on, write_lines};
 use crate::workshop::Workshop;
 
 /// The part that has to match the hub.
@@ -202,7 +201,7 @@ impl Workshop<'_> {
         if chosen.is_empty() {
             return Ok(());
         }
-        let requirements = write_constraints(&chosen)?;
+        let requirements = write_lines(&chosen)?;
         let uv = self.bundle_uv()?;
         let install = offline(&uv, &["pip", "install", "--no-deps", "--require-hashes"])
             .args(wheels_alone(&self.bundle))

@@ -12,7 +12,6 @@ use crate::build::{
     BUNDLE_CACHE, check_space, ensure_hooks, finish_files, make_empty, offline, wheels_alone,
 };
 use crate::change::ROOM;
-use crate::change::constraints::write_constraints;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::Active;
@@ -21,7 +20,7 @@ use crate::manifest::{Difference, Package, differences, read_manifest};
 use crate::origin::{Origin, defaults};
 use crate::python::{ensure_own_python, made_for, minor_of, other_python, system_python};
 use crate::record::{Missing, Record, names};
-use crate::uv::{Uv, on};
+use crate::uv::{Uv, on, write_lines};
 use crate::workshop::Workshop;
 
 /// What an upgrade came to.
@@ -235,7 +234,7 @@ impl Workshop<'_> {
         let minor = made_for(folder)?.unwrap_or_default();
         let there = self.bundle.entries_for(minor)?;
         let lines: Vec<String> = there.iter().map(|entry| entry.text.clone()).collect();
-        let requirements = write_constraints(&lines)?;
+        let requirements = write_lines(&lines)?;
         uv.run(&alone.arg(requirements.path()).arg("--no-deps"))?;
         // What has no wheel at all is for other systems.
         let mut lacking = self.bundle.entries_with(|_| true)?;
