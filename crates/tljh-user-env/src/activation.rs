@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use tljh_machine::{Runner as _, SystemRunner, files};
+use tljh_machine::{Runner as _, SystemRunner};
 
 use crate::engine::Engine;
 use crate::error::UserEnvError;
+use crate::json;
 use crate::verify::Visitor;
 
 /// The file: a mapping from names to values.
@@ -54,13 +55,5 @@ pub fn ensure(environment: &Path, known: &Path) -> Result<(), UserEnvError> {
         .filter(|(name, _)| !OTHERS.contains(name))
         .map(|(name, value)| (name, value.replace(&prefix, &known)))
         .collect();
-    let text = serde_json::to_string(&variables).map_err(|source| UserEnvError::Stamp {
-        path: environment.join(FILE),
-        source,
-    })?;
-    Ok(files::write_atomically(
-        &environment.join(FILE),
-        format!("{text}\n").as_bytes(),
-        0o644,
-    )?)
+    json::write(&environment.join(FILE), &variables, 0o644)
 }

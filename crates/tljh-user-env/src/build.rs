@@ -11,6 +11,7 @@ use crate::bundle::Bundle;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::Generations;
+use crate::json;
 use crate::lock::{self, Entry};
 use crate::manifest::{Package, read_manifest, site_packages};
 use crate::origin::defaults;
@@ -85,11 +86,7 @@ pub fn make_empty(uv: &Uv<'_>, folder: &Path, link: &Path) -> Result<(), UserEnv
     // Before the first program is installed: programs name the interpreter as the hook tells it.
     ensure_hooks(folder)?;
     let stamp = json!({"engine": Engine::Venv, "python": python_version(folder)?});
-    Ok(files::write_atomically(
-        &folder.join(STAMP),
-        format!("{stamp}\n").as_bytes(),
-        0o644,
-    )?)
+    json::write(&folder.join(STAMP), &stamp, 0o644)
 }
 
 /// Removes what uv leaves for itself; its lock is writable by everybody.

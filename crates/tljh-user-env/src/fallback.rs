@@ -24,6 +24,7 @@ use crate::error::UserEnvError;
 use crate::generations::Active;
 use crate::health::open_up;
 use crate::interrupt;
+use crate::json;
 use crate::record::Record;
 use crate::turn::Turn;
 use crate::verify::verify;
@@ -288,18 +289,10 @@ impl Workshop<'_> {
     }
 
     fn write(&self, path: &Path, data: &impl Serialize, mode: u32) -> Result<(), UserEnvError> {
-        let text = serde_json::to_string(data).map_err(|source| UserEnvError::Stamp {
-            path: path.to_path_buf(),
-            source,
-        })?;
         if let Some(folder) = path.parent() {
             files::ensure_folder(folder, if mode == 0o600 { 0o700 } else { 0o755 })?;
         }
-        Ok(files::write_atomically(
-            path,
-            format!("{text}\n").as_bytes(),
-            mode,
-        )?)
+        json::write(path, data, mode)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::build::MARKER;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::interrupt;
+use crate::json;
 use crate::manifest::read_manifest;
 use crate::named::EnvironmentName;
 use crate::progress::Progress;
@@ -372,16 +373,7 @@ impl Generations {
     /// # Errors
     /// The disk does not take it.
     pub fn write(&self, record: &Record) -> Result<(), UserEnvError> {
-        let path = self.record_path(record.number);
-        let text = serde_json::to_string(record).map_err(|source| UserEnvError::Stamp {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(files::write_atomically(
-            &path,
-            format!("{text}\n").as_bytes(),
-            0o644,
-        )?)
+        json::write(&self.record_path(record.number), record, 0o644)
     }
 
     /// Every number that a folder or a record has, smallest first.

@@ -17,6 +17,7 @@ mod generations;
 mod health;
 mod in_use;
 mod interrupt;
+mod json;
 mod lock;
 mod manifest;
 mod named;

@@ -20,6 +20,7 @@ use crate::error::UserEnvError;
 use crate::generations::{Active, Generations};
 use crate::health::other_python;
 use crate::in_use::generations_in_use;
+use crate::json;
 use crate::record::Record;
 
 pub use create::Asked;
@@ -263,19 +264,10 @@ impl<'a> Environments<'a> {
     }
 
     fn describe(&self, name: &EnvironmentName, title: Title) -> Result<(), UserEnvError> {
-        let path = self.description_path(name);
         let description = Description {
             display_name: title,
         };
-        let text = serde_json::to_string(&description).map_err(|source| UserEnvError::Stamp {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(files::write_atomically(
-            &path,
-            format!("{text}\n").as_bytes(),
-            0o644,
-        )?)
+        json::write(&self.description_path(name), &description, 0o644)
     }
 }
 
