@@ -56,3 +56,20 @@ def test_server_that_was_stopped_in_systemd_is_noticed_by_the_hub(shared, studen
     student.start_server()
     shared.run(f"systemctl stop jupyter-{student.name}.service")
     wait_for(lambda: student.server() is None, 90, "the hub notices", 1)
+
+
+def test_each_start_hands_the_environment_over_in_a_folder_that_no_user_ever_wrote_to(shared, student):
+    def folders():
+        return shared.output(f"ls -d /run/jupyter-{student.name}.* 2> /dev/null || true").split()
+
+    student.start_server()
+    [first] = folders()
+    # Root must not follow this at the next start.
+    shared.run(f"rm -f {first}/*.env && ln -s /etc/planted {first}/jupyter-{student.name}.env", user=f"jupyter-{student.name}")
+    shared.run(f"systemctl kill --signal=SIGKILL jupyter-{student.name}")
+    wait_for(lambda: student.server() is None, 90, "the hub notices", 1)
+    student.start_server()
+    assert first not in folders()
+    assert not (shared.root / "etc/planted").exists()
+    student.stop_server()
+    wait_for(lambda: folders() == [], 30, "nothing is left")

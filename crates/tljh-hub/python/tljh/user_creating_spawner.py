@@ -6,10 +6,14 @@ Names decide nothing here: ``tljh-hub account ensure`` maps, makes and records t
 import asyncio
 import hashlib
 import json
+import os
 import re
+import secrets
+import shutil
 
 from jupyterhub.utils import can_connect, exponential_backoff
 from systemdspawner import SystemdSpawner
+from systemdspawner.systemd import RUN_ROOT
 from traitlets import Dict, List, Unicode
 
 from tljh import environment
@@ -162,7 +166,8 @@ class UserCreatingSpawner(SystemdSpawner):
 
     async def start_unit(self):
         """Start the unit and wait until the server listens."""
-        configured = self.cmd, self.extra_paths
+        configured = self.cmd, self.extra_paths, self.unit_extra_properties
+        folder = self.use_own_folder()
         if self.fallback:
             self.cmd = environment.command_from(self.fallback, self.cmd)
             self.extra_paths = environment.paths_from(self.fallback, self.extra_paths)
@@ -170,8 +175,23 @@ class UserCreatingSpawner(SystemdSpawner):
             where = await super().start()
             await self.wait_until_it_listens(*where)
             return where
+        except ServerFailed:
+            # systemd removes it with the unit, if there was one.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         finally:
-            self.cmd, self.extra_paths = configured
+            self.cmd, self.extra_paths, self.unit_extra_properties = configured
+
+    def use_own_folder(self):
+        """Give this start a folder in /run of its own, where SystemdSpawner hands the environment over.
+
+        The folder of the start before belongs to the user, who may have left a link in it for root to write to, and
+        systemd may remove it at any moment.
+        """
+        folder = f"{self.unit_name}.{secrets.token_hex(8)}"
+        others = self.unit_extra_properties.get("RuntimeDirectory", "")
+        self.unit_extra_properties = {**self.unit_extra_properties, "RuntimeDirectory": f"{folder} {others}".rstrip()}
+        return os.path.join(RUN_ROOT, folder)
 
     def clear_state(self):
         super().clear_state()
