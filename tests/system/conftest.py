@@ -121,7 +121,22 @@ def installed_layers(suite, repository):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
-    setattr(item, f"report_{call.when}", outcome.get_result())
+    report = outcome.get_result()
+    setattr(item, f"report_{call.when}", report)
+    if report.failed:
+        report.sections += last_words(item)
+
+
+def last_words(item):
+    """What the machines of a failed test wrote last, for who reads only what the runner printed."""
+    used = [item.funcargs.get("shared"), *getattr(item.funcargs.get("machines"), "made", [])]
+    for machine in used:
+        if machine is not None and machine.leader:
+            try:
+                lines = machine.journal("-n", "60", "-u", "tljh*", "-u", "jupyter*").splitlines()
+            except Exception as error:  # the test's own failure is what counts
+                lines = [str(error)]
+            yield f"journal of {machine.name}", "\n".join(line[:240] for line in lines)
 
 
 def finish(request, made):
