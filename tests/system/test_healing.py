@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.machines.environment import active, wait_until_settled
 from tests.machines.browser import Browser
 from tests.machines.hub_client import HubClient
 from tests.machines.places import wait_for
@@ -19,10 +20,6 @@ ON_ANY_RELEASE = True
 PASSWORD = "a first password"
 RECORD = "/opt/tljh/generations/fallback.json"
 SITE = "/opt/tljh/user/lib/python3*/site-packages"
-
-
-def active(machine):
-    return int(machine.output("readlink /opt/tljh/user").removeprefix("generations/"))
 
 
 def standing_in(machine):
@@ -62,7 +59,7 @@ def lesson(shared):
     wheel = make_wheel(shared.root / "srv", "lesson", "1.0")
     (shared.root / "srv/requirements.txt").write_text(f"/srv/{wheel.name}\n")
     shared.run("tljh-user-env apply --yes -f /srv/requirements.txt", timeout=600)
-    shared.wait_for("test ! -e /opt/tljh/generations/.unsettled", 300)
+    wait_until_settled(shared)
 
 
 @pytest.mark.parametrize("spoil", [break_with_pip, break_with_rm])

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests.machines.environment import wait_until_settled
 from tests.machines.hub_client import HubClient
 from tests.machines.install import wait_for_login_page
 from tests.machines.places import wait_for
@@ -103,7 +104,8 @@ def test_students_cannot_change_it_and_admins_can_without_sudo(shared, student, 
 
 def test_its_bytecode_is_made_beside_the_lesson(shared):
     bytecode = "/opt/tljh/envs/stats/lib/python3*/site-packages/ipykernel/__pycache__"
-    shared.wait_for(f"test ! -e /opt/tljh/generations/.unsettled && test -d {bytecode}", 300)
+    wait_until_settled(shared)
+    shared.run(f"test -d {bytecode}")
 
 
 def test_a_jupyter_path_of_the_administrators_is_kept(shared, teacher):

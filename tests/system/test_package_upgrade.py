@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from tests.machines.environment import active, wait_until_settled
 from tests.machines.hub_client import HubClient
 from tests.machines.install import wait_for_login_page
 from tests.machines.places import DIST
@@ -68,10 +69,6 @@ def versions(machine):
     return {package["name"]: package["version"] for package in listed["packages"]}
 
 
-def active(machine):
-    return int(machine.output("readlink /opt/tljh/user").removeprefix("generations/"))
-
-
 def test_a_newer_package_moves_the_defaults_while_a_lesson_goes_on(shared, student, newer):
     index = shared.root / "srv/wheels"
     make_wheel(index, "lesson", "1.0")
@@ -125,6 +122,8 @@ def test_an_environment_of_another_python_is_made_anew_at_the_hubs_start(shared,
     shared.run("mkdir -p /etc/uv")
     shared.write("/etc/uv/uv.toml", "offline = true\n")
     generation, student_had = active(shared), versions(shared)["jupyterlab"]
+    # What compiles would make the folder of the old Python again.
+    wait_until_settled(shared)
     # As in the image of a machine whose Python was another one.
     shared.run("cd /opt/tljh/user/lib && mv python3.* python3.4 && systemctl restart jupyterhub")
     shared.wait_for(f"test $(readlink /opt/tljh/user) = generations/{generation + 1}", 300)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests.machines.environment import active, wait_until_settled
 from tests.machines.hub_client import HubClient
 from tests.machines.install import wait_for_login_page
 from tests.user_env.wheels import make_wheel
@@ -60,10 +61,6 @@ def desk(teacher):
     return run
 
 
-def active(machine):
-    return int(machine.output("readlink /opt/tljh/user").removeprefix("generations/"))
-
-
 def assert_rights(machine):
     """Admins may write everywhere in the active generation, students nowhere."""
     machine.run("find /opt/tljh/user/ -type d ! -perm -2775 -o -type f ! -perm -0444 | (! grep .)")
@@ -105,7 +102,8 @@ def test_rollback_brings_the_earlier_version_to_new_kernels(shared, student, des
 def test_pip_by_hand_works_as_ever_and_is_told(shared, index, student, desk):
     index("3.0")
     # The copy that a repair goes back to is made beside the lesson.
-    shared.wait_for(f"test -d /opt/tljh/generations/.private/sealed/{active(shared)}", 120)
+    wait_until_settled(shared)
+    shared.run(f"test -d /opt/tljh/generations/.private/sealed/{active(shared)}")
     code, _, said = desk("pip install --no-deps --index-url http://127.0.0.1:8099/simple lesson==3.0")
     assert code == 0, said
     assert student.start_kernel().run("import lesson; print(lesson.VERSION)") == "3.0\n"
@@ -128,11 +126,14 @@ def test_an_environment_that_was_broken_by_hand_is_repaired(shared, student, des
 
 
 def test_a_compilation_that_a_reboot_interrupted_goes_on_with_the_hub(shared):
-    mark, bytecode = "/opt/tljh/generations/.unsettled", "/opt/tljh/user/lib/python3*/site-packages/jupyterlab/__pycache__"
-    shared.wait_for(f"test ! -e {mark} && test -d {bytecode}", 300)
-    # As it is found after a reboot in the midst of it.
-    shared.run(f"rm -r {bytecode} && touch {mark} && systemctl restart jupyterhub")
-    shared.wait_for(f"test ! -e {mark} && test -d {bytecode}", 300)
+    bytecode = "/opt/tljh/user/lib/python3*/site-packages/jupyterlab/__pycache__"
+    for mark in (".unsettled", ".settling"):
+        wait_until_settled(shared)
+        shared.run(f"test -d {bytecode}")
+        # As it is found after a reboot in the midst of it.
+        shared.run(f"rm -r {bytecode} && touch /opt/tljh/generations/{mark} && systemctl restart jupyterhub")
+    wait_until_settled(shared)
+    shared.run(f"test -d {bytecode}")
     wait_for_login_page(shared)
 
 

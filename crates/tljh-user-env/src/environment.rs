@@ -145,6 +145,8 @@ fn ensure_active(
 /// There is no complete environment, or Python did not run.
 pub fn compile(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
     let generations = Generations::new(paths);
+    // Also where nobody asked for it.
+    generations.begin_settling()?;
     let environment = match generations.standing_fallback()? {
         // What is broken is not worth a copy.
         Some(fallback) => generations.folder(fallback.generation),
@@ -160,14 +162,13 @@ pub fn compile(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
         .deadline(COMPILE_DEADLINE);
     run_compilation(runner, &compile)?;
     compile_named(paths, runner)?;
-    Ok(files::ensure_absent(&generations.unsettled())?)
+    generations.end_settling()
 }
 
 /// Byte-compiles the named environments that were changed.
 fn compile_named(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
     for environment in Environments::new(paths).all()? {
-        let mark = environment.generations.unsettled();
-        if !mark.exists() {
+        if !environment.generations.begin_settling()? {
             continue;
         }
         let folder = environment.folder();
@@ -176,7 +177,7 @@ fn compile_named(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError>
             .arg(folder.join("lib"))
             .deadline(COMPILE_DEADLINE);
         match run_compilation(runner, &compile) {
-            Ok(()) => files::ensure_absent(&mark)?,
+            Ok(()) => environment.generations.end_settling()?,
             Err(error) => log::warn!("`{}` was not byte-compiled: {error}", environment.name),
         }
     }

@@ -280,8 +280,9 @@ impl Workshop<'_> {
         if !Systemd::is_booted(self.paths) {
             return;
         }
-        let begun = files::write_atomically(&self.generations.unsettled(), b"", 0o644)
-            .map_err(UserEnvError::from)
+        let begun = self
+            .generations
+            .mark_unsettled()
             .and_then(|()| Ok(Systemd::new(self.runner).begin_renewal(COMPILATION)?));
         if let Err(error) = begun {
             log::warn!("it was not byte-compiled: {error}");

@@ -8,6 +8,7 @@
 
 mod earlier;
 mod sealed;
+mod settling;
 mod shared;
 
 use std::collections::BTreeSet;
@@ -28,11 +29,9 @@ use crate::python::python_version;
 use crate::record::{Record, State};
 use shared::{ensure_shared_folder, may_share};
 
-/// Stands beside the generations from a switch until the active one is compiled and copied: what a reboot interrupted
-/// goes on when the hub starts (tljh-user-env-compile.service).
-const UNSETTLED: &str = ".unsettled";
 /// Beside the generations: what root alone may reach.
 const PRIVATE: &str = ".private";
+
 /// The generations of one environment.
 #[derive(Debug, Clone)]
 pub struct Generations {
@@ -239,16 +238,11 @@ impl Generations {
             // An empty folder.
             let _ = fs::remove_dir(&self.link);
         }
-        files::write_atomically(&self.unsettled(), b"", 0o644)?;
+        self.mark_unsettled()?;
         let target = self.relative().join(number.to_string());
         files::switch_link(&self.link, &target)?;
         // What stood in for another one stands in no more.
         self.ensure_no_fallback()
-    }
-
-    /// The mark of an active generation that is not compiled and copied yet.
-    pub fn unsettled(&self) -> PathBuf {
-        self.folder.join(UNSETTLED)
     }
 
     /// Takes a complete environment that stands as a folder at the environment's path in as a new generation, active
@@ -260,7 +254,7 @@ impl Generations {
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
         let folder = self.folder(number);
         let link = self.relative().join(number.to_string());
-        files::write_atomically(&self.unsettled(), b"", 0o644)?;
+        self.mark_unsettled()?;
         match files::move_behind_link(&self.link, &folder, &link) {
             // The record comes second here: as long as there is no folder, it would have it removed.
             Ok(()) => self.finish(Record::begin(number, Engine::Venv, None, BTreeSet::new())),

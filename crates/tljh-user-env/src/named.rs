@@ -173,7 +173,7 @@ impl<'a> Environments<'a> {
         }
         generations.clean()?;
         drop_unused(&generations, &[])?;
-        files::ensure_absent(&generations.unsettled())?;
+        generations.forget_settling()?;
         if generations.root().is_dir() && files::list_folder(generations.root())?.is_empty() {
             files::ensure_tree_absent(generations.root())?;
         }

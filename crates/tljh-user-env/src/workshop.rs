@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::unistd::Uid;
-use tljh_machine::{Paths, Runner, Systemd, files};
+use tljh_machine::{Paths, Runner, Systemd};
 use tljh_settings::Settings;
 
 use crate::activation;
@@ -241,7 +241,7 @@ impl<'a> Workshop<'a> {
     fn settle_named(&self, name: &EnvironmentName) -> Result<(), UserEnvError> {
         let environments = Environments::new(self.paths);
         environments.tend(&environments.wanted(name)?)?;
-        files::write_atomically(&Generations::new(self.paths).unsettled(), b"", 0o644)?;
+        Generations::new(self.paths).mark_unsettled()?;
         if Systemd::is_booted(self.paths) {
             Systemd::new(self.runner).begin_renewal(COMPILATION)?;
         }
