@@ -107,23 +107,28 @@ class Installation:
         return make_wheel(self.wheels, *arguments, **options)
 
 
-@pytest.fixture(scope="session")
-def workshop():
-    """A folder that everybody may enter, with a new installation kept aside."""
+def place_bundle(root):
+    """An installation below `root` with everything but an environment."""
     bundle = subprocess.run(
         [PROJECT / "packaging/environments.sh", SUITE], check=True, capture_output=True, text=True,
     ).stdout.strip()
+    made = Installation(root)
+    made.index = Nowhere
+    lib = root / "usr/lib/tljh-user-env"
+    lib.mkdir(parents=True)
+    for name, target in {"uv": f"{bundle}/uv", "wheels": f"{bundle}/wheels",
+                         "tljh-conda": CONDA, "requirements.txt": PROJECT / "packaging/user-env/requirements.txt"}.items():
+        (lib / name).symlink_to(target)
+    return made
+
+
+@pytest.fixture(scope="session")
+def workshop():
+    """A folder that everybody may enter, with a new installation kept aside."""
     folder = Path(tempfile.mkdtemp(prefix="tljh-user-env-"))
     # In memory: tens of thousands of files for each test.
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=4g", "user-env", folder], check=True)
-    made = Installation(folder / "root")
-    made.index = Nowhere
-    lib = made.root / "usr/lib"
-    lib.mkdir(parents=True)
-    (lib / "tljh-user-env").mkdir()
-    for name, target in {"uv": f"{bundle}/uv", "wheels": f"{bundle}/wheels",
-                         "tljh-conda": CONDA, "requirements.txt": PROJECT / "packaging/user-env/requirements.txt"}.items():
-        (lib / "tljh-user-env" / name).symlink_to(target)
+    made = place_bundle(folder / "root")
     made.run("ensure")
     made.run("compile")
     made.root.rename(folder / "new")
