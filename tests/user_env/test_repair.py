@@ -131,3 +131,11 @@ def test_a_generation_that_was_changed_by_hand_is_tried_out_before_a_rollback(ta
     refused = taught.run("rollback", 2, check=False)
     assert refused.returncode == 1 and "does not start" in refused.stderr
     assert_mended(taught, 1)
+
+
+def test_an_upgrade_of_the_package_does_not_fail_for_what_somebody_broke_by_hand(taught):
+    shutil.rmtree(taught.link / "lib")
+    assert "sudo tljh-user-env repair" in taught.run("ensure").stderr
+    assert (taught.active(), taught.numbers()) == (2, [1, 2])
+    taught.run("repair")
+    assert_mended(taught, 3)

@@ -74,8 +74,12 @@ pub fn ensure(paths: &Paths, runner: &dyn Runner, bundle: &Bundle) -> Result<(),
     let active = ensure_active(&generations, runner, bundle)?;
     // An older version of this program made those that are there without them, or with others.
     let folder = generations.folder(active.number);
-    build::ensure_hooks(&folder)?;
-    ensure_own_python(&folder)?;
+    if let Err(error) = build::ensure_hooks(&folder).and_then(|()| ensure_own_python(&folder)) {
+        // Servers are started from another one. What somebody broke by hand is no reason for apt to fail.
+        log::warn!(
+            "the user environment is damaged: {error}\nhint: run `sudo tljh-user-env repair`"
+        );
+    }
     log::debug!(
         "generation {} is active, Python {}",
         active.number,
