@@ -119,6 +119,8 @@ def test_a_created_environment_is_a_kernel_with_packages_that_only_it_has(lesson
     kernel = start("stats")
     assert kernel.run("import lesson, helper; print(lesson.VERSION)") == "1.0\n"
     assert "No module named 'jupyterlab'" in kernel.run("import jupyterlab")
+    # By its version: it starts as long as that is there, when the system has another Python.
+    assert os.readlink(link(lesson, "stats") / "bin/python") == os.path.realpath("/usr/bin/python3")
     # What people type into a cell is about this environment.
     assert kernel.run("!which python").strip() == str(link(lesson, "stats") / "bin/python")
     assert kernel.run("import sys; print(sys.executable)").strip() == str(link(lesson, "stats") / "bin/python")

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Asked, Environment, KERNEL, Version, interpreter};
+use super::{Asked, Environment, KERNEL, Version};
 use crate::build::{drop_leftovers, ensure_hooks, name_the_link};
 use crate::bundle::Bundle;
 use crate::conda::{Question, Solution};
@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::manifest::{Package, normalize, read_manifest};
 use crate::progress::Progress;
-use crate::python::python_version;
+use crate::python::{python_version, system_python};
 use crate::record::Record;
 use crate::requirement::Requirement;
 use crate::workshop::Workshop;
@@ -49,7 +49,7 @@ impl Base {
             return Ok(Self::Venv(version.find().ok_or_else(none)?));
         }
         let as_before = old.and_then(|old| Version::of(&old.record.python)?.find());
-        Ok(Self::Venv(as_before.unwrap_or_else(interpreter::own)))
+        Ok(Self::Venv(as_before.unwrap_or_else(system_python)))
     }
 
     /// Which engine that is.

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The suite's own, for which the bundled wheels are made.
-const OWN: &str = "/usr/bin/python3";
+use crate::python::{minor_of, system_python};
+
 /// Where Debian's are, and where administrators install others.
 const PLACES: [&str; 2] = ["/usr/bin", "/usr/local/bin"];
 
@@ -47,11 +47,10 @@ impl Version {
         format!("{}.{}", parts.next()?, parts.next()?).parse().ok()
     }
 
-    /// That of the suite's own Python.
+    /// That of the suite's own Python, for which the bundled wheels are made.
     pub fn own() -> Option<Self> {
-        let real = std::fs::canonicalize(OWN).ok()?;
-        let name = real.file_name()?.to_str()?;
-        name.strip_prefix("python")?.parse().ok()
+        let minor = minor_of(&system_python())?.try_into().ok()?;
+        Some(Self { minor })
     }
 
     /// The program of this version that the machine has.
@@ -64,11 +63,6 @@ impl Version {
                 .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
         })
     }
-}
-
-/// The suite's own program.
-pub fn own() -> PathBuf {
-    OWN.into()
 }
 
 #[cfg(test)]
