@@ -11,6 +11,7 @@ mod question;
 mod search;
 mod status;
 mod switch;
+mod told;
 mod upgrade;
 
 use std::io::Write as _;

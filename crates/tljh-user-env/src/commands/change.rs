@@ -3,11 +3,10 @@
 use serde_json::json;
 
 use super::fallback::sentence;
-use super::{print_json, question};
-use crate::change::{Plan, Wish};
+use super::{print_json, question, told};
+use crate::change::Wish;
 use crate::cli::Manner;
 use crate::error::UserEnvError;
-use crate::named::EnvironmentName;
 use crate::progress::Progress;
 use crate::workshop::Workshop;
 
@@ -25,7 +24,7 @@ pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), U
     if plan.steps.is_empty() {
         log::info!("there is nothing to change");
     } else {
-        show(&plan, workshop.generations.name());
+        told::plan(&plan.steps, workshop.generations.name(), usize::MAX);
     }
     if plan.steps.is_empty() || manner.dry_run {
         if !manner.dry_run {
@@ -44,24 +43,10 @@ pub fn run(workshop: &Workshop<'_>, wish: &Wish, manner: Manner) -> Result<(), U
         Some(name) => {
             log::info!("`{name}` is changed; kernels that run keep what they started with")
         }
-        None => log::info!(
-            "generation {} is active; servers and kernels that run keep the one that they started with\n\
-             (`sudo tljh-user-env rollback` goes back)",
-            outcome.record.number
-        ),
+        None => told::active(outcome.record.number),
     }
     if manner.form.json {
         print_json(&json!({"generation": outcome.record.number, "changes": outcome.changes}))?;
     }
     Ok(())
-}
-
-fn show(plan: &Plan, name: Option<&EnvironmentName>) {
-    match name {
-        Some(name) => log::info!("this changes the environment `{name}`:"),
-        None => log::info!("this changes the environment of everybody:"),
-    }
-    for step in &plan.steps {
-        log::info!("  {step}");
-    }
 }

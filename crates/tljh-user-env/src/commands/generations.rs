@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 use tljh_machine::files;
 
-use super::{print, print_json};
+use super::{print, print_json, told};
 
 use crate::error::UserEnvError;
 use crate::generations::Active;
@@ -135,9 +135,7 @@ pub fn rollback(
             verify(&folder, &now)?;
         }
         generations.switch(number)?;
-        log::info!(
-            "generation {number} is active; servers and kernels that run keep the one that they started with"
-        );
+        told::active_again(number);
         workshop.settle(number);
     }
     if as_json {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{print_json, question};
+use super::{print_json, question, told};
 use crate::cli::Manner;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
@@ -49,12 +49,7 @@ pub fn run(
             question::agree("Go on?")?;
         }
         let record = workshop.switch(&switch)?;
-        log::info!(
-            "generation {} is active, with Python {}; servers and kernels that run keep the one that they started with\n\
-             (`sudo tljh-user-env rollback` goes back)",
-            record.number,
-            record.python
-        );
+        told::active_with_python(record.number, &record.python);
         generation = Some(record.number);
     }
     if manner.form.json {

@@ -1,12 +1,11 @@
 //! `upgrade --defaults` and `upgrade-python`, and what a package configuration has of the first.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{print_json, question};
+use super::{print_json, question, told};
 use crate::change::Wish;
 use crate::cli::{Form, Manner};
 use crate::error::UserEnvError;
@@ -25,7 +24,7 @@ pub fn defaults(workshop: &Workshop<'_>, manner: Manner) -> Result<(), UserEnvEr
     if plan.steps.is_empty() {
         log::info!("there is nothing to change");
     } else {
-        show(&plan.steps, usize::MAX);
+        told::plan(&plan.steps, None, usize::MAX);
     }
     for line in &plan.held {
         log::info!("  {line}");
@@ -44,7 +43,7 @@ pub fn defaults(workshop: &Workshop<'_>, manner: Manner) -> Result<(), UserEnvEr
         question::agree("Go on?")?;
     }
     let record = workshop.apply_defaults(&plan)?;
-    tell_active(record.number);
+    told::active(record.number);
     if manner.form.json {
         print_json(
             &json!({"generation": record.number, "changes": plan.steps, "held": plan.held}),
@@ -61,8 +60,8 @@ pub fn follow_package(workshop: &Workshop<'_>) -> Result<(), UserEnvError> {
     const PATIENCE: Duration = Duration::from_secs(300);
     if let Some(version) = workshop.other_hub()? {
         let plan = workshop.plan(&Wish::Hub(version))?;
-        show(&plan.steps, SHOWN);
-        tell_active(workshop.apply(&plan)?.record.number);
+        told::plan(&plan.steps, None, SHOWN);
+        told::active(workshop.apply(&plan)?.record.number);
         return Ok(());
     }
     if !workshop.has_other_defaults()? {
@@ -79,12 +78,12 @@ pub fn follow_package(workshop: &Workshop<'_>) -> Result<(), UserEnvError> {
     if plan.steps.is_empty() {
         return workshop.note_defaults(&plan);
     }
-    show(&plan.steps, SHOWN);
+    told::plan(&plan.steps, None, SHOWN);
     let record = workshop.apply_defaults(&plan)?;
     for line in &plan.held {
         log::info!("{line}");
     }
-    tell_active(record.number);
+    told::active(record.number);
     Ok(())
 }
 
@@ -120,7 +119,7 @@ pub fn python(
         log::info!("  {change}");
     }
     if let Some(number) = number {
-        tell_active(number);
+        told::active(number);
     }
     if !missing.is_empty() {
         log::warn!(
@@ -141,22 +140,4 @@ pub fn python(
 fn differing(changes: &[Difference]) -> Vec<&Difference> {
     let differs = |change: &&Difference| change.before != change.after;
     changes.iter().filter(differs).collect()
-}
-
-fn show(steps: &[Difference], shown: usize) {
-    let mut text = String::from("this changes the environment of everybody:");
-    for step in steps.iter().take(shown) {
-        let _ = write!(text, "\n  {step}");
-    }
-    if steps.len() > shown {
-        let _ = write!(text, "\n  {} more", steps.len() - shown);
-    }
-    log::info!("{text}");
-}
-
-fn tell_active(number: u64) {
-    log::info!(
-        "generation {number} is active; servers and kernels that run keep the one that they started with\n\
-         (`sudo tljh-user-env rollback` goes back)"
-    );
 }
