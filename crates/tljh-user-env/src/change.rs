@@ -14,7 +14,7 @@ use tljh_machine::files;
 use crate::build::check_space;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
-use crate::manifest::{Difference, Package, differences, normalize, read_manifest};
+use crate::manifest::{Difference, HUB, Package, differences, normalize, read_manifest};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::requirement::Requirement;
@@ -137,7 +137,7 @@ impl Workshop<'_> {
             !packages.any(|package| !package.is_condas() && package.is(one.name()))
         };
         match wish {
-            Wish::Hub(_) if !is_condas(&plan.base, "jupyterhub") => {
+            Wish::Hub(_) if !is_condas(&plan.base, HUB) => {
                 return self.plan_with_uv(plan, wish);
             }
             Wish::Pip(_) => return self.plan_with_uv(plan, wish),

@@ -104,7 +104,7 @@ pub fn examine(folder: &Path, record: &Record, uv: &Uv<'_>) -> Result<Health, Us
         Ok(conflicts) => health.conflicts = conflicts,
         Err(error) => health.python = Some(error.to_string()),
     }
-    health.python = health.python.or(other_python(folder)?);
+    health.python = health.python.or(why_python_does_not_start(folder)?);
     Ok(health)
 }
 
@@ -142,7 +142,7 @@ fn read_files(folder: &Path, record: &Record) -> Result<Health, UserEnvError> {
 ///
 /// # Errors
 /// The environment cannot be read.
-pub fn other_python(folder: &Path) -> Result<Option<String>, UserEnvError> {
+pub fn why_python_does_not_start(folder: &Path) -> Result<Option<String>, UserEnvError> {
     let site = site_packages(folder)?;
     let wanted = site.parent().and_then(Path::file_name).unwrap_or_default();
     let Ok(real) = fs::canonicalize(folder.join("bin/python")) else {

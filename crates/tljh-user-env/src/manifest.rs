@@ -13,6 +13,9 @@ use tljh_machine::files;
 
 use crate::error::UserEnvError;
 
+/// The package that has to match the hub.
+pub const HUB: &str = "jupyterhub";
+
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {

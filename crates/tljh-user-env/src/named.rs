@@ -18,7 +18,7 @@ use tljh_machine::{Invocation, Paths, Runner, files};
 
 use crate::error::UserEnvError;
 use crate::generations::{Active, Generations};
-use crate::health::other_python;
+use crate::health::why_python_does_not_start;
 use crate::in_use::generations_in_use;
 use crate::json;
 use crate::record::Record;
@@ -65,7 +65,7 @@ impl Environment {
     /// Why its Python does not start.
     pub fn problem(&self, runner: &dyn Runner) -> Option<String> {
         let python = self.folder().join("bin/python");
-        match other_python(&self.folder()) {
+        match why_python_does_not_start(&self.folder()) {
             Ok(None) => {}
             Ok(Some(problem)) => return Some(problem),
             Err(error) => return Some(error.to_string()),

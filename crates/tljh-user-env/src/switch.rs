@@ -11,7 +11,7 @@ use crate::conda::{Offer, Question, Solution};
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::front;
-use crate::manifest::{self, Difference, Package, differences, read_manifest};
+use crate::manifest::{self, Difference, HUB, Package, differences, read_manifest};
 use crate::record::Record;
 use crate::turn::Turn;
 use crate::verify::SERVER;
@@ -267,11 +267,8 @@ impl Specs {
         &self,
         solve: impl Fn(Vec<String>) -> Result<Solution, UserEnvError>,
     ) -> Result<Solution, UserEnvError> {
-        let keeps: [fn(bool, &str) -> bool; 3] = [
-            |_, _| true,
-            |asked, _| asked,
-            |_, name| name == "jupyterhub",
-        ];
+        let keeps: [fn(bool, &str) -> bool; 3] =
+            [|_, _| true, |asked, _| asked, |_, name| name == HUB];
         let mut last = None;
         for keep in keeps {
             let packages = self.packages.iter().map(|(name, version, asked)| {

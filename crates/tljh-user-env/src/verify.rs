@@ -13,7 +13,7 @@ use tljh_machine::{CommandError, Invocation, Runner as _, SystemRunner, files, h
 
 use crate::error::UserEnvError;
 use crate::interrupt;
-use crate::manifest::Package;
+use crate::manifest::{HUB, Package};
 
 pub use kernel::verify_kernel;
 
@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 /// What a kernel is made of; it starts only once somebody opens a notebook.
 const KERNEL: &str = "import ipykernel.kernelapp, ipykernel.ipkernel, IPython, zmq";
 /// Packages without which nobody can log in or open a notebook.
-pub const SERVER: [&str; 4] = ["jupyterhub", "jupyterlab", "jupyter-server", "ipykernel"];
+pub const SERVER: [&str; 4] = [HUB, "jupyterlab", "jupyter-server", "ipykernel"];
 const PREFIX: &str = "/user/check/";
 
 /// Tries out the environment at `environment`: what kernels import can be imported, and a single-user server, started
@@ -38,7 +38,7 @@ pub fn verify(environment: &Path, packages: &[Package]) -> Result<(), UserEnvErr
         .map_err(failed)?;
     let visitor = Visitor::new(environment, home.path())?;
     let kernel = visitor.python(&["-c", KERNEL], &[]).deadline(DEADLINE);
-    let hub = StandIn::start(version_of(packages, "jupyterhub")).map_err(failed)?;
+    let hub = StandIn::start(version_of(packages, HUB)).map_err(failed)?;
     let port = free_port().map_err(failed)?;
     let mut log = tempfile::tempfile().map_err(failed)?;
     let server = visitor.python(

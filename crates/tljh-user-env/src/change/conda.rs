@@ -8,7 +8,7 @@ use super::{Base, Wish};
 use crate::conda::{Conda, Question, Solution};
 use crate::error::UserEnvError;
 use crate::front;
-use crate::manifest::{self, Difference, Package, read_manifest};
+use crate::manifest::{self, Difference, HUB, Package, read_manifest};
 use crate::python::python_version;
 use crate::requirement::Requirement;
 use crate::workshop::Workshop;
@@ -188,7 +188,7 @@ fn constraints(installed: &[Package], python_moves: bool) -> Vec<String> {
     if let Some(python) = of("python").filter(|_| !python_moves) {
         constraints.push(format!("python {}.*", minor(&python.version)));
     }
-    if let Some(hub) = of("jupyterhub") {
+    if let Some(hub) = of(HUB) {
         constraints.push(format!("jupyterhub =={}", hub.version));
     }
     constraints

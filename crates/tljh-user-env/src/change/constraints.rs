@@ -6,13 +6,13 @@ use std::path::Path;
 use tljh_machine::files;
 
 use crate::error::UserEnvError;
-use crate::manifest::{self, Package};
+use crate::manifest::{self, HUB, Package};
 
 /// What has to match the hub stays.
 pub fn hub_pin(installed: &[Package]) -> Vec<String> {
     installed
         .iter()
-        .filter(|package| package.is("jupyterhub"))
+        .filter(|package| package.is(HUB))
         .map(|package| format!("jupyterhub=={}", package.version))
         .collect()
 }

@@ -10,7 +10,7 @@ use tljh_machine::files;
 
 use crate::change::constraints::{hub_pin, installed_needs};
 use crate::error::UserEnvError;
-use crate::manifest::{Package, headers, metadata_folders, normalize, read_manifest};
+use crate::manifest::{HUB, Package, headers, metadata_folders, normalize, read_manifest};
 use crate::origin::Origin;
 use crate::record::Missing;
 use crate::uv::{Uv, write_lines};
@@ -48,7 +48,7 @@ impl Burden {
         let mut burden = Self::default();
         let packages = read_manifest(environment)?;
         for package in &packages {
-            let is_ours = package.name == "jupyterhub" || origin.is_untouched(package);
+            let is_ours = package.name == HUB || origin.is_untouched(package);
             let is_asked_for = package.by_pip
                 || package.source.is_some()
                 || origin.requested.contains(&package.name)

@@ -13,16 +13,13 @@ use crate::change::ROOM;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::lock::{self, Entry};
-use crate::manifest::{Difference, Package, read_manifest};
+use crate::manifest::{Difference, HUB, Package, read_manifest};
 use crate::origin::{Bundled, Origin};
 use crate::python::{made_for, other_python};
 use crate::record::Record;
 use crate::turn::Turn;
 use crate::uv::{Uv, on, write_lines};
 use crate::workshop::Workshop;
-
-/// The part that has to match the hub.
-const HUB: &str = "jupyterhub";
 
 /// A plan. The turn is ours until it is dropped.
 pub struct Plan {

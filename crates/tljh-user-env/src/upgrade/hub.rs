@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::error::UserEnvError;
-use crate::manifest::read_manifest;
+use crate::manifest::{HUB, read_manifest};
 use crate::workshop::Workshop;
 
 impl Workshop<'_> {
@@ -17,9 +17,9 @@ impl Workshop<'_> {
             return Ok(None);
         }
         let mut entries = self.bundle.entries()?.into_iter();
-        let wanted = entries.find(|entry| entry.name == "jupyterhub");
+        let wanted = entries.find(|entry| entry.name == HUB);
         let packages = read_manifest(&self.generations.folder(record.number))?;
-        let found = packages.iter().find(|package| package.is("jupyterhub"));
+        let found = packages.iter().find(|package| package.is(HUB));
         Ok(wanted
             .map(|entry| entry.version)
             .filter(|version| found.is_none_or(|package| package.version != *version)))
