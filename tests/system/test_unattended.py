@@ -1,0 +1,112 @@
+"""Nobody sits there: images, first boots, updates at night, reruns of what sets machines up."""
+
+import re
+
+import pytest
+
+from tests.machines.hub_client import HubClient
+from tests.machines.install import add_repository, install, read_admin_password, wait_for_login_page
+from tests.machines.machine import Machine
+
+ON_ANY_RELEASE = True
+
+UPDATED = "libexpat1"
+
+
+def compute(client):
+    """A kernel of somebody's server, which remembers 42."""
+    if not client.server():
+        client.start_server()
+    kernel = client.start_kernel()
+    kernel.run("held = 42")
+    return kernel
+
+
+def admin_of(machine):
+    """The admin of a machine that was just installed, logged in."""
+    return HubClient(machine.url, "admin").login(read_admin_password(machine))
+
+
+@pytest.fixture
+def kernel(teacher):
+    return compute(teacher)
+
+
+def processes(machine):
+    """The main processes of the hub and of the proxy."""
+    return machine.output("systemctl show --property=MainPID --value jupyterhub tljh-proxy").split()
+
+
+# Images
+
+def test_an_image_that_was_built_in_a_chroot_serves_the_class_from_its_first_boot(suite, repository):
+    with Machine(suite, repository) as machine:
+        # No boot before: this runs in a chroot.
+        add_repository(machine)
+        # As builders of images have it: nothing may be started.
+        (machine.root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+        (machine.root / "usr/sbin/policy-rc.d").chmod(0o755)
+        done = install(machine, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert machine.output("dpkg --audit") == ""
+        (machine.root / "usr/sbin/policy-rc.d").unlink()
+        machine.boot()
+        wait_for_login_page(machine)
+        assert compute(admin_of(machine)).run("print(held)") == "42\n"
+
+
+def test_cloud_init_makes_a_server_of_a_new_machine_at_its_first_boot(suite, repository):
+    """The user data of docs/install.md."""
+    with Machine(suite, repository, extra=["cloud-init"]) as machine:
+        seed = machine.root / "var/lib/cloud/seed/nocloud"
+        seed.mkdir(parents=True)
+        (seed / "meta-data").write_text("instance-id: classroom-1\nlocal-hostname: classroom\n")
+        (seed / "user-data").write_text(
+            f"#cloud-config\nruncmd:\n  - curl -fsSL {repository.url}/install.sh | bash\n"
+        )
+        (machine.root / "etc/cloud/cloud.cfg.d/99-tests.cfg").write_text(
+            "datasource_list: [NoCloud, None]\nnetwork: {config: disabled}\npackage_update: false\n"
+        )
+        machine.boot()
+        machine.run("cloud-init status --wait", check=False, timeout=600)
+        log = machine.output("cat /var/log/cloud-init-output.log", check=False)
+        assert machine.run("dpkg-query -W tljh", check=False).returncode == 0, log[-3000:]
+        wait_for_login_page(machine)
+        assert compute(admin_of(machine)).run("print(held)") == "42\n"
+
+
+# Reruns
+
+def test_what_sets_machines_up_runs_again_without_a_change(shared):
+    """As Ansible's debconf and apt modules do: the same answers, the same package, each night."""
+    before = processes(shared)
+    for _ in range(2):
+        shared.run("debconf-set-selections", input="tljh tljh/admins string admin\n")
+        done = install(shared)
+        assert re.search(r"0 upgraded, 0 newly installed, 0 to remove", done.stdout)
+        shared.run("tljh-config set limits.memory 2G", environment={"DEBIAN_FRONTEND": "noninteractive"})
+    assert processes(shared) == before
+    shared.run("tljh-config unset limits.memory")
+
+
+def test_reconfiguring_asks_nothing_anew_and_ends_no_server(shared, kernel):
+    configuration = shared.output("cat /etc/tljh/config.yaml")
+    shared.run("dpkg-reconfigure tljh", timeout=300)
+    wait_for_login_page(shared)
+    assert kernel.run("print(held)") == "42\n"
+    assert shared.output("cat /etc/tljh/config.yaml") == configuration
+
+
+# Updates of the system
+
+def test_needrestart_restarts_the_hub_and_leaves_peoples_servers_alone(shared, kernel):
+    install(shared, "needrestart")
+    before = processes(shared)
+    # What dpkg does to a library in use: another file in its place.
+    shared.run(f"apt-get -q -y install --reinstall {UPDATED}", timeout=300, environment={"NEEDRESTART_SUSPEND": "1"})
+    told = shared.output("needrestart -b -r l")
+    assert "jupyter-admin.service" in told and "jupyterhub.service" in told, told
+    shared.run("needrestart -q -r a", timeout=120)
+    assert processes(shared)[0] != before[0]
+    wait_for_login_page(shared)
+    assert kernel.run("print(held)") == "42\n"
