@@ -1,12 +1,14 @@
 """Nobody sits there: images, first boots, updates at night, reruns of what sets machines up."""
 
 import re
+import subprocess
 
 import pytest
 
 from tests.machines.hub_client import HubClient
 from tests.machines.install import add_repository, install, read_admin_password, wait_for_login_page
 from tests.machines.machine import Machine
+from tests.machines.places import DIST, PROJECT
 
 ON_ANY_RELEASE = True
 
@@ -110,3 +112,18 @@ def test_needrestart_restarts_the_hub_and_leaves_peoples_servers_alone(shared, k
     assert processes(shared)[0] != before[0]
     wait_for_login_page(shared)
     assert kernel.run("print(held)") == "42\n"
+
+
+# Debian's own test runner
+
+def test_autopkgtest_runs_the_tests_of_the_installed_packages(suite, machines):
+    """What debian/tests says, by Debian's program, which installs the built packages itself."""
+    machine = machines(extra=["autopkgtest", "dpkg-dev"])
+    for name in ("debian", "tests", "dist"):
+        (machine.root / "srv/tljh" / name).mkdir(parents=True)
+    subprocess.run(["cp", "-a", PROJECT / "debian/tests", machine.root / "srv/tljh/debian/"], check=True)
+    subprocess.run(["cp", "-a", PROJECT / "tests/installed.py", PROJECT / "tests/machines", machine.root / "srv/tljh/tests/"], check=True)
+    subprocess.run(["cp", "-a", DIST / "debs" / suite, machine.root / "srv/tljh/dist/"], check=True)
+    done = machine.run(f"cd /srv/tljh && autopkgtest --no-built-binaries . dist/{suite}/*.deb -- null", check=False, timeout=900)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "a kernel computes" in done.stdout + done.stderr
