@@ -124,6 +124,6 @@ def test_autopkgtest_runs_the_tests_of_the_installed_packages(suite, machines):
     subprocess.run(["cp", "-a", PROJECT / "debian/tests", machine.root / "srv/tljh/debian/"], check=True)
     subprocess.run(["cp", "-a", PROJECT / "tests/installed.py", PROJECT / "tests/machines", machine.root / "srv/tljh/tests/"], check=True)
     subprocess.run(["cp", "-a", DIST / "debs" / suite, machine.root / "srv/tljh/dist/"], check=True)
-    done = machine.run(f"cd /srv/tljh && autopkgtest --no-built-binaries . dist/{suite}/*.deb -- null", check=False, timeout=900)
+    done = machine.run(f"cd /srv/tljh && autopkgtest --no-built-binaries --ignore-restrictions=isolation-container . dist/{suite}/*.deb -- null", check=False, timeout=900)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "a kernel computes" in done.stdout + done.stderr

@@ -450,6 +450,14 @@ def processes(installation):
     return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
 
+def test_half_a_file_that_a_killed_command_left_does_not_keep_an_environment_from_going(lesson):
+    lesson.run("create", "stats")
+    base = lesson.root / "opt/tljh/envs/.generations/stats"
+    (base / ".tljh-Xa31Bq").write_text("{")
+    lesson.run("delete", "stats")
+    assert not base.exists()
+
+
 def test_killed_at_any_step_shows_no_half_made_kernel_and_the_next_command_tidies_up(lesson):
     base = lesson.root / "opt/tljh/envs/.generations/stats"
     states = {

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from tests.machines.places import wait_for
 from tests.user_env.terminal import Terminal
 
 
@@ -82,4 +83,4 @@ def test_a_machine_that_goes_down_does_not_wait_for_a_download(slow, unchanged):
     command.send_signal(signal.SIGTERM)
     told = command.communicate(timeout=300)[1]
     assert command.returncode == 1 and "interrupted; the active environment is as it was" in told
-    assert slow.processes() == []
+    wait_for(lambda: slow.processes() == [], 60, "nobody goes on")

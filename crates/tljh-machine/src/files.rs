@@ -2,12 +2,17 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::{Gid, Uid};
 use tljh_terminal::{Hinted, Secret};
+
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".tljh-";
 
 /// A file or folder could not be brought into the wanted state.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +89,7 @@ pub(crate) fn failed(
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::Builder::new()
-        .prefix(".tljh-")
+        .prefix(UNFINISHED)
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder)
         .map_err(failed("write", path))?;
@@ -96,6 +101,25 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), Fi
     file.persist(path)
         .map_err(|error| failed("write", path)(error.error))?;
     sync_folder(folder)
+}
+
+/// Removes from `folder` what killed writers of [`write_atomically`] left there at least `age` ago. One that is at work
+/// for less time than that is not disturbed.
+///
+/// # Errors
+/// The folder cannot be read, or a file not be removed.
+pub fn ensure_no_leftovers(folder: &Path, age: Duration) -> Result<(), FileError> {
+    for path in list_folder(folder)? {
+        let is_unfinished = path
+            .file_name()
+            .is_some_and(|name| name.as_bytes().starts_with(UNFINISHED.as_bytes()));
+        let changed = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
+        let is_old = |time: SystemTime| time.elapsed().is_ok_and(|elapsed| elapsed >= age);
+        if is_unfinished && changed.is_ok_and(is_old) {
+            ensure_absent(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the folder `path` (parents too) if absent, and gives it `mode`.
@@ -299,6 +323,20 @@ mod tests {
             0o600
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_killed_writers_left_goes_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".tljh-left"), "").unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        ensure_no_leftovers(folder.path(), Duration::from_secs(3600)).unwrap();
+        assert_eq!(list_folder(folder.path()).unwrap().len(), 2);
+        ensure_no_leftovers(folder.path(), Duration::ZERO).unwrap();
+        assert_eq!(
+            list_folder(folder.path()).unwrap(),
+            [folder.path().join("file")]
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod shared;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tljh_machine::{Paths, Runner, files, tree};
 
@@ -29,6 +30,8 @@ use crate::python::python_version;
 use crate::record::{Record, State};
 use shared::{ensure_shared_folder, may_share};
 
+/// A file that is being written for longer is what somebody left who was killed.
+const LONGEST_WRITE: Duration = Duration::from_secs(3600);
 /// Beside the generations: what root alone may reach.
 const PRIVATE: &str = ".private";
 
@@ -302,6 +305,15 @@ impl Generations {
                 log::info!("removing generation {number}, which was not finished");
                 self.remove(number)?;
             }
+        }
+        if self.folder.is_dir() {
+            // Beside those who have the turn, others write here about everybody's.
+            let age = if self.name.is_some() {
+                Duration::ZERO
+            } else {
+                LONGEST_WRITE
+            };
+            files::ensure_no_leftovers(&self.folder, age)?;
         }
         Ok(files::ensure_tree_absent(&self.sealing())?)
     }
