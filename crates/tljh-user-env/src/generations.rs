@@ -219,12 +219,7 @@ impl Generations {
         record.missing.retain(|name, _| !is_there(name));
         record.python = python_version(&folder)?;
         record.state = State::Ready;
-        let failed = |source| UserEnvError::FileSystem {
-            path: folder.clone(),
-            source,
-        };
-        let opened = fs::File::open(&folder).map_err(failed)?;
-        nix::unistd::syncfs(&opened).map_err(|errno| failed(errno.into()))?;
+        wait_until_written(&folder)?;
         self.write(&record)?;
         Ok(record)
     }
@@ -386,4 +381,14 @@ impl Generations {
         numbers.dedup();
         Ok(numbers)
     }
+}
+
+/// Returns once everything on the file system of `folder` is on its disk.
+fn wait_until_written(folder: &Path) -> Result<(), UserEnvError> {
+    let failed = |source| UserEnvError::FileSystem {
+        path: folder.to_path_buf(),
+        source,
+    };
+    let opened = fs::File::open(folder).map_err(failed)?;
+    nix::unistd::syncfs(&opened).map_err(|errno| failed(errno.into()))
 }
