@@ -7,6 +7,7 @@
 //! the [`Turn`](crate::turn::Turn).
 
 mod earlier;
+mod leftovers;
 mod sealed;
 mod settling;
 mod shared;
@@ -38,6 +39,8 @@ pub struct Generations {
     folder: PathBuf,
     link: PathBuf,
     name: Option<EnvironmentName>,
+    /// Where what all environments are made from is kept.
+    caches: PathBuf,
 }
 
 /// What stands at the environment's path.
@@ -60,6 +63,7 @@ impl Generations {
             folder: paths.user_generations(),
             link: paths.user_environment(),
             name: None,
+            caches: paths.user_generations().join(PRIVATE),
         }
     }
 
@@ -69,6 +73,7 @@ impl Generations {
             folder: paths.named_generations().join(name.as_str()),
             link: paths.named_environments().join(name.as_str()),
             name: Some(name.clone()),
+            caches: paths.user_generations().join(PRIVATE),
         }
     }
 
@@ -281,24 +286,6 @@ impl Generations {
         files::ensure_tree_absent(&self.folder(number))?;
         files::ensure_tree_absent(&self.sealed(number))?;
         Ok(files::ensure_absent(&self.record_path(number))?)
-    }
-
-    /// Removes what interrupted work left: unfinished generations and half-made copies. The active one stays, whatever
-    /// its record says.
-    ///
-    /// # Errors
-    /// Something cannot be removed.
-    pub fn clean(&self) -> Result<(), UserEnvError> {
-        let active = self.active()?;
-        for number in self.numbers()? {
-            // A damaged record says nothing about its generation.
-            let unfinished = self.ready(number).is_ok_and(|record| record.is_none());
-            if unfinished && active != Active::Generation(number) {
-                log::info!("removing generation {number}, which was not finished");
-                self.remove(number)?;
-            }
-        }
-        Ok(files::ensure_tree_absent(&self.sealing())?)
     }
 
     /// Where uv keeps what it fetched and unpacked; on the same file system, so that generations link to it.
