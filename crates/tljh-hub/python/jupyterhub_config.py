@@ -4,8 +4,8 @@ import json
 import os
 
 from tljh.environment import read_fallback
-from tljh.first_admin import forget_initial_password
 from tljh.hooks import plugin_manager
+from tljh.login import after_login
 from tljh.snippets import SnippetError, load_snippets, start_over
 
 c = get_config()  # noqa: F821 - traitlets provides it
@@ -19,7 +19,7 @@ c.JupyterHub.template_vars = {"tljh_environment": read_fallback}
 if "TLJH_RUNNING" in os.environ:
     with open(os.environ["TLJH_RUNNING"]) as running:
         c.JupyterHub.template_vars["tljh_fallback"] = json.load(running)["fallback"]
-c.Authenticator.post_auth_hook = forget_initial_password(settings["initial_admin_password"])
+c.Authenticator.post_auth_hook = after_login(settings["initial_admin_password"])
 
 plugin_manager().hook.tljh_custom_jupyterhub_config(c=c)
 

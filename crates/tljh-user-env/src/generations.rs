@@ -7,6 +7,7 @@
 //! the [`Turn`](crate::turn::Turn).
 
 mod earlier;
+mod leftovers;
 mod sealed;
 mod settling;
 mod shared;
@@ -14,7 +15,6 @@ mod shared;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tljh_machine::{Paths, Runner, files, tree};
 
@@ -30,8 +30,6 @@ use crate::python::python_version;
 use crate::record::{Record, State};
 use shared::{ensure_shared_folder, may_share};
 
-/// A file that is being written for longer is what somebody left who was killed.
-const LONGEST_WRITE: Duration = Duration::from_secs(3600);
 /// Beside the generations: what root alone may reach.
 const PRIVATE: &str = ".private";
 
@@ -41,6 +39,8 @@ pub struct Generations {
     folder: PathBuf,
     link: PathBuf,
     name: Option<EnvironmentName>,
+    /// Where what all environments are made from is kept.
+    caches: PathBuf,
 }
 
 /// What stands at the environment's path.
@@ -63,6 +63,7 @@ impl Generations {
             folder: paths.user_generations(),
             link: paths.user_environment(),
             name: None,
+            caches: paths.user_generations().join(PRIVATE),
         }
     }
 
@@ -72,6 +73,7 @@ impl Generations {
             folder: paths.named_generations().join(name.as_str()),
             link: paths.named_environments().join(name.as_str()),
             name: Some(name.clone()),
+            caches: paths.user_generations().join(PRIVATE),
         }
     }
 
@@ -222,12 +224,7 @@ impl Generations {
         record.missing.retain(|name, _| !is_there(name));
         record.python = python_version(&folder)?;
         record.state = State::Ready;
-        let failed = |source| UserEnvError::FileSystem {
-            path: folder.clone(),
-            source,
-        };
-        let opened = fs::File::open(&folder).map_err(failed)?;
-        nix::unistd::syncfs(&opened).map_err(|errno| failed(errno.into()))?;
+        wait_until_written(&folder)?;
         self.write(&record)?;
         Ok(record)
     }
@@ -289,33 +286,6 @@ impl Generations {
         files::ensure_tree_absent(&self.folder(number))?;
         files::ensure_tree_absent(&self.sealed(number))?;
         Ok(files::ensure_absent(&self.record_path(number))?)
-    }
-
-    /// Removes what interrupted work left: unfinished generations and half-made copies. The active one stays, whatever
-    /// its record says.
-    ///
-    /// # Errors
-    /// Something cannot be removed.
-    pub fn clean(&self) -> Result<(), UserEnvError> {
-        let active = self.active()?;
-        for number in self.numbers()? {
-            // A damaged record says nothing about its generation.
-            let unfinished = self.ready(number).is_ok_and(|record| record.is_none());
-            if unfinished && active != Active::Generation(number) {
-                log::info!("removing generation {number}, which was not finished");
-                self.remove(number)?;
-            }
-        }
-        if self.folder.is_dir() {
-            // Beside those who have the turn, others write here about everybody's.
-            let age = if self.name.is_some() {
-                Duration::ZERO
-            } else {
-                LONGEST_WRITE
-            };
-            files::ensure_no_leftovers(&self.folder, age)?;
-        }
-        Ok(files::ensure_tree_absent(&self.sealing())?)
     }
 
     /// Where uv keeps what it fetched and unpacked; on the same file system, so that generations link to it.
@@ -398,4 +368,14 @@ impl Generations {
         numbers.dedup();
         Ok(numbers)
     }
+}
+
+/// Returns once everything on the file system of `folder` is on its disk.
+fn wait_until_written(folder: &Path) -> Result<(), UserEnvError> {
+    let failed = |source| UserEnvError::FileSystem {
+        path: folder.to_path_buf(),
+        source,
+    };
+    let opened = fs::File::open(folder).map_err(failed)?;
+    nix::unistd::syncfs(&opened).map_err(|errno| failed(errno.into()))
 }

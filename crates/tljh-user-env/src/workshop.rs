@@ -197,6 +197,10 @@ impl<'a> Workshop<'a> {
     }
 
     fn discard(&self, number: u64) {
+        // With it goes what would tell after a power cut that the caches may be damaged.
+        if let Err(error) = self.generations.wait_for_caches() {
+            log::warn!("{error}");
+        }
         if let Err(left) = self.generations.remove(number) {
             log::warn!("generation {number} is left over: {left}");
         }

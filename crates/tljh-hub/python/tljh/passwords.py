@@ -11,6 +11,9 @@ import sys
 
 import bcrypt
 
+# Those of a database's files, in whichever format.
+EXTENSIONS = ("", ".db", ".pag", ".dat", ".dir", ".bak")
+
 
 def ensure_database(path):
     """Make the password database in the one format that every Python has, now and after a release upgrade."""
@@ -26,7 +29,21 @@ def set_password(path, name, password, replace=False):
         if key in database and not replace:
             return False
         database[key] = bcrypt.hashpw(password.encode("utf8"), bcrypt.gensalt())
+    write_through(path)
     return True
+
+
+def write_through(path):
+    """Have the password database on disk: dbm leaves that to chance, and whose password is lost, anybody may choose it."""
+    for file in (*(path + extension for extension in EXTENSIONS), os.path.dirname(path)):
+        try:
+            descriptor = os.open(file, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def names_without(path, names):

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use tljh_machine::{Runner, files, tree};
 
-use super::Generations;
 use super::shared::{ensure_shared_folder, may_share};
+use super::{Generations, wait_until_written};
 use crate::error::UserEnvError;
 
 impl Generations {
@@ -26,6 +26,8 @@ impl Generations {
         ensure_shared_folder(runner, &new)?;
         tree::clone_tree(&self.folder(number), &new, &may_share)?;
         files::ensure_folder(&self.private().join("sealed"), 0o700)?;
+        // Where a copy stands it is taken for whole, also after a power cut.
+        wait_until_written(&new)?;
         fs::rename(&new, &sealed).map_err(|source| UserEnvError::FileSystem {
             path: sealed,
             source,
