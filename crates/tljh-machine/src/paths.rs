@@ -90,6 +90,26 @@ impl Paths {
         self.at("var/lib/tljh")
     }
 
+    /// The number of the state's version; absent in a state from before versions were counted.
+    pub fn state_version(&self) -> PathBuf {
+        self.at("var/lib/tljh/state-version")
+    }
+
+    /// The hub's database, unless the administrator's snippets name another one.
+    pub fn hub_database(&self) -> PathBuf {
+        self.at("var/lib/tljh/jupyterhub.sqlite")
+    }
+
+    /// What the hub signs cookies with.
+    pub fn cookie_secret(&self) -> PathBuf {
+        self.at("var/lib/tljh/jupyterhub_cookie_secret")
+    }
+
+    /// Backups of configuration and state, a folder for each.
+    pub fn backups(&self) -> PathBuf {
+        self.at("var/lib/tljh/backups")
+    }
+
     /// One record for each account that was made.
     pub fn account_registry(&self) -> PathBuf {
         self.at("var/lib/tljh/accounts")
