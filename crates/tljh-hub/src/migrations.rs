@@ -1,7 +1,7 @@
 //! Versions of the state, and the chain of migrations that leads from each to the next.
 //!
 //! `/var/lib/tljh/state-version` holds one whole number. It grows whenever an older version of the package could not work
-//! with the state any more: each time when JupyterHub's database has a new schema, and when we change a file of ours. preinst
+//! with the state any more: each time when JupyterHub's database has a new schema, and when we change a file of ours so. preinst
 //! of every package compares it with [`OLDEST`] and [`NEWEST`] of the version that is to be unpacked, and refuses before
 //! anything is changed.
 //!
@@ -30,7 +30,7 @@ pub const PASS_THROUGH: &str = "0.1.0";
 /// Of a state that has no number: that of the package before versions were counted.
 const UNNUMBERED: u32 = 1;
 
-pub use schema::REVISION;
+pub use schema::{REVISION, forget};
 
 /// From one version of the state to the next.
 struct Step {
@@ -46,7 +46,7 @@ struct Step {
 const STEPS: [Step; 1] = [Step {
     to: 2,
     what: "the hub's database",
-    apply: schema::migrate,
+    apply: |state, machine, runner| schema::migrate(state, machine, runner, &mut || Ok(())),
 }];
 
 /// The version of the state cannot be worked with.
@@ -178,6 +178,14 @@ pub fn admit(version: u32) -> Result<u32, StateError> {
     }
 }
 
+/// Whether there is anything to migrate, as far as that can be told at once.
+///
+/// # Errors
+/// This version of the package cannot work with the state.
+pub fn is_pending(paths: &Paths) -> Result<bool, StateError> {
+    Ok(admit(read_version(paths)?)? < NEWEST || schema::is_pending(paths, paths))
+}
+
 /// Migrates a copy of the state that is in `backup`, to see whether it can be done; a running hub is not concerned.
 ///
 /// # Errors
@@ -193,7 +201,11 @@ pub fn rehearse(paths: &Paths, runner: &dyn Runner, backup: &Backup) -> Result<(
                 .put_back(&copy)
                 .map_err(|error| Box::new(error).into())
         })
-        .and_then(|()| apply_steps(&copy, paths, runner, &STEPS));
+        .and_then(|()| apply_steps(&copy, paths, runner, &STEPS))
+        .and_then(|()| match schema::is_pending(&copy, paths) {
+            true => schema::migrate(&copy, paths, runner, &mut || Ok(())),
+            false => Ok(()),
+        });
     files::ensure_tree_absent(&room)?;
     done
 }
@@ -219,24 +231,30 @@ fn ensure_steps(
     doubtful: bool,
     steps: &[Step],
 ) -> Result<(), MigrationError> {
-    let version = admit(read_version(paths)?)?;
-    if version == NEWEST {
-        if doubtful && paths.hub_database().exists() {
-            schema::migrate(paths, paths, runner)?;
-        }
+    if !is_pending(paths)? && !doubtful {
         return Ok(());
     }
     if !restore::has_state(paths) {
         return Ok(write_version(paths, NEWEST)?);
     }
     let backups = Backups::open(paths).map_err(Box::new)?;
+    let back_up = || {
+        let reason = Reason::Migration { to: NEWEST };
+        backups.create(runner, package, reason).map_err(Box::new)
+    };
     // Whoever had the lock may have done it.
-    if admit(read_version(paths)?)? == NEWEST {
-        return Ok(());
+    let version = read_version(paths)?;
+    if version == NEWEST {
+        return schema::migrate(paths, paths, runner, &mut || {
+            let made = back_up()?;
+            log::info!(
+                "the hub's database is migrated; backup {} is of before",
+                made.number
+            );
+            Ok(())
+        });
     }
-    let backup = backups
-        .create(runner, package, Reason::Migration { to: NEWEST })
-        .map_err(Box::new)?;
+    let backup = back_up()?;
     let Err(error) = apply_steps(paths, paths, runner, steps) else {
         log::info!(
             "the state was migrated from version {version} to {NEWEST}; backup {} is of before",

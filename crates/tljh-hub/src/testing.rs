@@ -6,6 +6,10 @@ use std::path::Path;
 
 use tljh_machine::{Invocation, Paths, Runner as _, SystemRunner};
 
+/// Where JupyterHub has its migrations.
+pub const MIGRATIONS: &str =
+    "opt/tljh/hub/lib/python3.11/site-packages/jupyterhub/alembic/versions";
+
 pub struct Installation {
     _root: tempfile::TempDir,
     pub paths: Paths,
@@ -21,6 +25,7 @@ impl Installation {
             made.paths.account_registry(),
             made.paths.hub_python().parent().unwrap().into(),
             made.paths.runtime(),
+            made.paths.root().join(MIGRATIONS),
         ] {
             fs::create_dir_all(folder).unwrap();
         }
@@ -38,6 +43,9 @@ impl Installation {
         made.write("var/lib/tljh/passwords.dbm.dat", "hash of ada");
         made.write("var/lib/tljh/passwords.dbm.dir", "'ada', (0, 11)\n");
         made.write("var/lib/tljh/accounts/jupyter-ada.json", "{\"uid\":1001}\n");
+        let first = "revision = 'one'\ndown_revision = None\n";
+        made.write(&format!("{MIGRATIONS}/one_it_begins.py"), first);
+        made.write("var/lib/tljh/database-schema", "one\n");
         let python = made.paths.hub_python();
         let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
         let script = format!(

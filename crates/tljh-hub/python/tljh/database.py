@@ -7,11 +7,10 @@ migrations are no transactions, and one that was killed cannot be repeated.
 
 import argparse
 import contextlib
-import logging
 import os
 import sqlite3
-import subprocess
 import sys
+import tempfile
 import urllib.parse
 
 
@@ -35,6 +34,8 @@ def copy(source, target):
 
 def migrate(path):
     """Bring the database to the schema of this JupyterHub; return whether there was anything to do."""
+    import alembic.command
+    import alembic.config
     import sqlalchemy
     from jupyterhub import dbutil, orm
 
@@ -46,9 +47,11 @@ def migrate(path):
         pass
     else:
         return False
-    # JupyterHub looks for the program `alembic`.
-    os.environ["PATH"] = os.path.dirname(sys.executable) + ":" + os.environ.get("PATH", "")
-    dbutil.upgrade_if_needed(url, backup=False, log=logging.getLogger())
+    # As `jupyterhub upgrade-db` does, which starts one more Python for it while nobody reaches the hub.
+    with tempfile.TemporaryDirectory() as folder:
+        settings = os.path.join(folder, "alembic.ini")
+        dbutil.write_alembic_ini(settings, url)
+        alembic.command.upgrade(alembic.config.Config(settings), "head")
     orm.check_db_revision(engine)
     engine.dispose()
     with open(path, "rb") as file:
@@ -71,11 +74,9 @@ def main():
             copy(arguments.source, arguments.target)
         else:
             print("migrated" if migrate(arguments.file) else "current")
-    except sqlite3.Error as error:
-        sys.exit(f"{getattr(arguments, 'source', None) or arguments.file}: {error}")
-    except subprocess.CalledProcessError as error:
-        # alembic has said why.
-        sys.exit(f"alembic ended with {error.returncode}")
+    # A migration may raise anything.
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ const MIGRATION_DEADLINE: Duration = Duration::from_secs(120);
 /// Makes a backup where the version changes, and sees to it that the state can be migrated: on a copy while the old hub
 /// runs, which it does on if that fails; for good where none runs.
 pub fn prepare(paths: &Paths, runner: &dyn Runner, previous: Option<&str>) -> Result<(), HubError> {
-    let state = migrations::admit(migrations::read_version(paths)?)?;
+    let migrates = migrations::is_pending(paths)?;
+    let state = migrations::read_version(paths)?;
     let version = packages::version(runner);
     let previous = previous.filter(|previous| *previous != version);
-    let migrates = state < migrations::NEWEST;
     if restore::has_state(paths) && (migrates || previous.is_some()) {
         let package = previous.unwrap_or(&version);
         let to = version.clone();
@@ -47,7 +47,7 @@ pub fn prepare(paths: &Paths, runner: &dyn Runner, previous: Option<&str>) -> Re
 /// Makes sure that the hub that was begun has migrated the state.
 pub fn confirm(paths: &Paths, runner: &dyn Runner) -> Result<(), HubError> {
     let migrated = wait_for(MIGRATION_DEADLINE, || {
-        let done = migrations::read_version(paths).is_ok_and(|at| at == migrations::NEWEST);
+        let done = matches!(migrations::is_pending(paths), Ok(false));
         // A hub that nobody starts migrates when somebody does.
         (done || matches!(hub_runs(paths, runner), Ok(false))).then_some(())
     });
