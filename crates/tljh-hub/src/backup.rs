@@ -133,12 +133,7 @@ impl Backups {
         reason: Reason,
     ) -> Result<Manifest, BackupError> {
         files::ensure_folder(aside, 0o700)?;
-        let needed = contents::size(&self.paths) + SPARE;
-        let free = durable::free_space(aside)?;
-        if free < needed {
-            log::debug!("{needed} bytes are needed and {free} free");
-            return Err(durable::disk_full(aside).into());
-        }
+        self.ensure_room(0)?;
         // What cannot be read as a database is what a restore is to replace.
         let damaged = matches!(reason, Reason::Restore { .. });
         let entries = contents::copy(&self.paths, runner, &aside.join(manifest::FILES), damaged)?;
@@ -153,6 +148,21 @@ impl Backups {
         manifest.write(aside)?;
         durable::sync_folders(aside)?;
         Ok(manifest)
+    }
+
+    /// Makes sure that a backup of what is there now, and `more` bytes, fit on the disk.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn ensure_room(&self, more: u64) -> Result<(), BackupError> {
+        let folder = self.paths.backups();
+        let needed = contents::size(&self.paths) + more + SPARE;
+        let free = durable::free_space(&folder)?;
+        if free < needed {
+            log::debug!("{needed} bytes are needed and {free} free");
+            return Err(durable::disk_full(&folder).into());
+        }
+        Ok(())
     }
 
     /// Removes one backup.
@@ -234,7 +244,8 @@ impl Backup {
 
 /// The numbers of the folders that may be backups, smallest first.
 fn numbers(folder: &Path) -> Result<Vec<u64>, BackupError> {
-    if !folder.is_dir() {
+    let found = folder.symlink_metadata();
+    if found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Ok(Vec::new());
     }
     let mut numbers: Vec<u64> = files::list_folder(folder)?

@@ -42,8 +42,13 @@ pub enum HubError {
     #[error(transparent)]
     State(#[from] StateError),
     /// The state could not be migrated.
-    #[error("the upgrade was stopped, and the hub runs on as before")]
+    #[error(
+        "the upgrade was stopped; the state is as it was, and a hub that runs does so as before"
+    )]
     Migration(#[from] MigrationError),
+    /// Nothing could go wrong without a way back.
+    #[error("the upgrade was stopped: there could be no backup before it")]
+    NoBackup(#[source] BackupError),
     /// The hub cannot start on this state.
     #[error("the hub cannot start")]
     Unmigrated(#[source] MigrationError),
@@ -122,7 +127,7 @@ impl Hinted for HubError {
             }
             Self::Backup(error) => error.hint(),
             Self::State(error) => error.hint(),
-            Self::UserEnvironment(_) | Self::Migration(_) => {
+            Self::UserEnvironment(_) | Self::Migration(_) | Self::NoBackup(_) => {
                 Some("when that is mended, run `sudo dpkg --configure -a`".into())
             }
             Self::Unmigrated(error) => error.hint().or_else(|| {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use tljh_machine::files::FileError;
 use tljh_machine::{CommandError, Paths, Runner, files};
-use tljh_terminal::Hinted;
+use tljh_terminal::{Hinted, render_error};
 
 use crate::backup::{Backup, BackupError, Backups, Reason};
 use crate::restore;
@@ -210,30 +210,25 @@ pub fn rehearse(paths: &Paths, runner: &dyn Runner, backup: &Backup) -> Result<(
     done
 }
 
-/// Brings the state to [`NEWEST`] where it is not, after a backup; no hub may run. `doubtful`: the last start of the hub
-/// has failed, and what an administrator put there by hand may be older than the number says.
+/// Brings the state to [`NEWEST`] and the hub's database to the schema of the hub that is installed, after a backup; no hub
+/// may run.
+///
+/// A database of the newest state whose schema cannot be changed is only told of: JupyterHub looks at its schema itself,
+/// and may have been told to use another database.
 ///
 /// # Errors
 /// A step failed; the state is as it was.
-pub fn ensure(
-    paths: &Paths,
-    runner: &dyn Runner,
-    package: &str,
-    doubtful: bool,
-) -> Result<(), MigrationError> {
-    ensure_steps(paths, runner, package, doubtful, &STEPS)
+pub fn ensure(paths: &Paths, runner: &dyn Runner, package: &str) -> Result<(), MigrationError> {
+    ensure_steps(paths, runner, package, &STEPS)
 }
 
 fn ensure_steps(
     paths: &Paths,
     runner: &dyn Runner,
     package: &str,
-    doubtful: bool,
     steps: &[Step],
 ) -> Result<(), MigrationError> {
-    if !is_pending(paths)? && !doubtful {
-        return Ok(());
-    }
+    admit(read_version(paths)?)?;
     if !restore::has_state(paths) {
         return Ok(write_version(paths, NEWEST)?);
     }
@@ -245,7 +240,7 @@ fn ensure_steps(
     // Whoever had the lock may have done it.
     let version = read_version(paths)?;
     if version == NEWEST {
-        return schema::migrate(paths, paths, runner, &mut || {
+        let migrated = schema::migrate(paths, paths, runner, &mut || {
             let made = back_up()?;
             log::info!(
                 "the hub's database is migrated; backup {} is of before",
@@ -253,6 +248,13 @@ fn ensure_steps(
             );
             Ok(())
         });
+        if let Err(error) = migrated {
+            log::warn!(
+                "{}",
+                render_error(&error, error.hint().as_deref()).trim_end()
+            );
+        }
+        return Ok(());
     }
     let backup = back_up()?;
     let Err(error) = apply_steps(paths, paths, runner, steps) else {

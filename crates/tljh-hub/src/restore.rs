@@ -67,6 +67,7 @@ pub fn restore(
             .ok_or(BackupError::None)?,
     };
     refuse_unusable(&backup)?;
+    backups.ensure_room(backup.manifest.size())?;
     let systemd = Systemd::new(runner);
     let booted = Systemd::is_booted(paths);
     let runs = booted && systemd.state(HUB_UNIT)? != UnitState::Inactive;

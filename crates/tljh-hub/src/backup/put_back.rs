@@ -62,12 +62,30 @@ impl PutBack<'_> {
             }
         }
         durable::sync_folders(&beside)?;
-        if place.exists() {
-            durable::exchange(&beside, &place)?;
-            Ok(files::ensure_tree_absent(&beside)?)
-        } else {
-            Ok(durable::replace(&beside, &place)?)
+        if !place.exists() {
+            return Ok(durable::replace(&beside, &place)?);
         }
+        match durable::exchange(&beside, &place) {
+            Err(error) if error.is_immovable() => self.refill(&place, &beside)?,
+            other => other?,
+        }
+        Ok(files::ensure_tree_absent(&beside)?)
+    }
+
+    /// One by one, where the file system cannot move folders; a repetition does the rest.
+    fn refill(&self, place: &Path, beside: &Path) -> Result<(), BackupError> {
+        for old in files::list_folder(place)? {
+            if old.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                files::ensure_tree_absent(&old)?;
+            } else {
+                files::ensure_absent(&old)?;
+            }
+        }
+        for new in files::list_folder(beside)? {
+            let name = new.file_name().unwrap_or_default();
+            durable::replace(&new, &place.join(name))?;
+        }
+        Ok(())
     }
 
     fn make(&self, entry: &Entry, path: &Path) -> Result<(), BackupError> {

@@ -57,8 +57,11 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
 /// Between the old hub and the new one, when the state is in nobody's use.
 fn migrate(paths: &Paths) -> Result<(), HubError> {
     let failed_before = Running::read(paths)?.is_some_and(|running| running.failures > 0);
+    if !failed_before && !migrations::is_pending(paths)? {
+        return Ok(());
+    }
     let package = packages::version(&SystemRunner);
-    migrations::ensure(paths, &SystemRunner, &package, failed_before).map_err(HubError::Unmigrated)
+    migrations::ensure(paths, &SystemRunner, &package).map_err(HubError::Unmigrated)
 }
 
 fn tell(paths: &Paths, choice: &Choice) {

@@ -61,7 +61,7 @@ fn a_state_without_a_number_is_the_first_and_others_are_refused() {
 fn a_migration_is_made_once_and_after_a_backup() {
     let made = Installation::new();
     for _ in 0..2 {
-        ensure_steps(&made.paths, &SystemRunner, "0.1.0", false, &WORKING).unwrap();
+        ensure_steps(&made.paths, &SystemRunner, "0.1.0", &WORKING).unwrap();
         assert_eq!(read_version(&made.paths).unwrap(), NEWEST);
         assert_eq!(
             made.read("var/lib/tljh/jupyterhub_cookie_secret").unwrap(),
@@ -94,7 +94,7 @@ fn a_failed_migration_leaves_the_state_as_it_was_however_often_it_is_tried() {
     };
     let was = before(&made);
     for _ in 0..3 {
-        let error = ensure_steps(&made.paths, &SystemRunner, "0.1.0", false, &FAILING).unwrap_err();
+        let error = ensure_steps(&made.paths, &SystemRunner, "0.1.0", &FAILING).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -127,7 +127,7 @@ fn a_new_installation_begins_with_the_newest_version_and_no_backup() {
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::under(root.path());
     files::ensure_folder(&paths.state(), 0o700).unwrap();
-    ensure(&paths, &SystemRunner, "0.1.0", false).unwrap();
+    ensure(&paths, &SystemRunner, "0.1.0").unwrap();
     assert_eq!(read_version(&paths).unwrap(), NEWEST);
     assert!(!paths.backups().exists());
 }

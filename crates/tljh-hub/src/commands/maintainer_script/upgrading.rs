@@ -23,7 +23,9 @@ pub fn prepare(paths: &Paths, runner: &dyn Runner, previous: Option<&str>) -> Re
     if restore::has_state(paths) && (migrates || previous.is_some()) {
         let package = previous.unwrap_or(&version);
         let to = version.clone();
-        let backup = Backups::open(paths)?.create(runner, package, Reason::Upgrade { to })?;
+        let backup = Backups::open(paths)
+            .and_then(|backups| backups.create(runner, package, Reason::Upgrade { to }))
+            .map_err(HubError::NoBackup)?;
         log::info!(
             "backup {} holds configuration and state of before: {}",
             backup.number,
@@ -39,7 +41,7 @@ pub fn prepare(paths: &Paths, runner: &dyn Runner, previous: Option<&str>) -> Re
         }
     }
     if migrates {
-        migrations::ensure(paths, runner, previous.unwrap_or(&version), false)?;
+        migrations::ensure(paths, runner, previous.unwrap_or(&version))?;
     }
     Ok(())
 }
