@@ -56,6 +56,7 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
 
 /// Between the old hub and the new one, when the state is in nobody's use.
 fn migrate(paths: &Paths) -> Result<(), HubError> {
+    migrations::expect(paths)?;
     let failed_before = Running::read(paths)?.is_some_and(|running| running.failures > 0);
     if !failed_before && !migrations::is_pending(paths)? {
         return Ok(());

@@ -75,11 +75,23 @@ pub fn migrate(
             return Err(error);
         }
     }
-    if let Some(installed) = installed(machine) {
-        let text = format!("{installed}\n");
-        files::write_atomically(&state.database_schema(), text.as_bytes(), 0o600)?;
+    Ok(note(state, machine)?)
+}
+
+/// Notes the schema that the hub will give a database that it is about to make.
+pub fn expect(paths: &Paths) -> Result<(), FileError> {
+    if paths.hub_database().exists() {
+        return Ok(());
     }
-    Ok(())
+    note(paths, paths)
+}
+
+fn note(state: &Paths, machine: &Paths) -> Result<(), FileError> {
+    let Some(installed) = installed(machine) else {
+        return Ok(());
+    };
+    let text = format!("{installed}\n");
+    files::write_atomically(&state.database_schema(), text.as_bytes(), 0o600)
 }
 
 /// The schema of the hub that is installed: of the migrations that JupyterHub brings, the one that none follows. `None` where
@@ -145,6 +157,11 @@ mod tests {
         script(&made, "four", "'three'");
         assert!(is_pending(&made.paths, &made.paths));
         forget(&made.paths).unwrap();
+        expect(&made.paths).unwrap();
+        assert_eq!(made.read("var/lib/tljh/database-schema"), None);
+        fs::remove_file(made.paths.hub_database()).unwrap();
+        expect(&made.paths).unwrap();
+        assert_eq!(made.read("var/lib/tljh/database-schema").unwrap(), "four\n");
         script(&made, "five", "'three'");
         assert_eq!(installed(&made.paths), None, "two that none follows");
     }
