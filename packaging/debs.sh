@@ -60,6 +60,16 @@ fill() {
         -e "s|@SITE@|/opt/tljh/hub/lib/python$python/site-packages|g; s|@PYTHON@|$python|g"
 }
 
+# A maintainer script with the part that others share, and with what the programs know of the state.
+fill_script() {
+    # The mode is the script's own.
+    cp -L "$1" "$2"
+    # shellcheck disable=SC2046 # four words
+    set -- "$1" "$2" $("$bin/tljh-hub" state-range)
+    sed -e "/^@REFUSE_STATE@\$/{r $project/debian/refuse-state.sh" -e 'd}' "$1" | grep -v '^# shellcheck shell=' |
+        sed -e "s|@OLDEST_STATE@|$3|g; s|@NEWEST_STATE@|$4|g; s|@PASS_THROUGH@|$5|g; s|@VERSION@|$full_version|g" > "$2"
+}
+
 # What the staged programs and libraries link to, in the fewest relations. cargo-deb's own `$auto` asks file by
 # file, so it repeats libc6, and is silent about libraries beside others of the package and about libgcc-s1.
 shared_libraries() {
@@ -101,7 +111,7 @@ build_package() {
     install -D -m 644 "$work/changelog.gz" "$root/usr/share/doc/$1/changelog.gz"
     libraries=$(shared_libraries "$1")
     for script in config templates preinst postinst prerm postrm; do
-        [ ! -e "$project/debian/$1/$script" ] || cp -L "$project/debian/$1/$script" "$crate/scripts/"
+        [ ! -e "$project/debian/$1/$script" ] || fill_script "$project/debian/$1/$script" "$crate/scripts/$script"
     done
     triggers=
     if [ -e "$project/debian/$1/triggers" ]; then

@@ -63,6 +63,48 @@ def test_every_package_that_meets_upstreams_files_has_the_refusal(debs):
         assert ("made by upstream's TLJH installer" in debs[name].script("preinst")) == (name != "tljh-archive-keyring")
 
 
+def state_range(system):
+    oldest, newest, through, schema = system.run("/usr/bin/tljh-hub", "state-range").stdout.split()
+    return int(oldest), int(newest), through, schema
+
+
+def write_state(bare_system, text):
+    state = bare_system.root / "var/lib/tljh/state-version"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_that_the_package_does_not_know_is_refused_by_each_package(debs, system, bare_system, name):
+    """dpkg unpacks one after the other, and goes on with the next where one refuses."""
+    oldest, newest, through, _ = state_range(system)
+    hints = {
+        oldest - 1: f"-archive-keyring}}={through}*`",
+        newest + 1: "stay with the version that is installed",
+        "x": "run `sudo tljh-hub backup restore`",
+    }
+    for state, hint in hints.items():
+        write_state(bare_system, f"{state}\n")
+        told = bare_system.unpack(debs[name], check=False)
+        assert told.returncode != 0
+        assert "nothing was changed" in told.stderr and hint in told.stderr
+        known = bare_system.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", name, check=False)
+        assert known.stdout in ("", "not-installed")
+    kept = bare_system.root / "var/lib/tljh/backups"
+    for number, of in {2: oldest, 10: newest, 11: newest + 1, "junk": oldest}.items():
+        (kept / str(number)).mkdir(parents=True)
+        (kept / str(number) / "state-version").write_text(f"{of}\n")
+    write_state(bare_system, f"{newest + 1}\n")
+    assert "tljh-hub backup restore --keep-stopped 10`" in bare_system.unpack(debs[name], check=False).stderr
+
+
+def test_a_hub_with_another_schema_needs_another_version_of_the_state(system):
+    """So that a package that does not know the schema refuses it: see crates/tljh-hub/src/migrations.rs."""
+    heads = system.run("/opt/tljh/hub/bin/python", "-c", "from alembic.script import ScriptDirectory; import jupyterhub.dbutil as d;"
+                       " print(*ScriptDirectory(d.ALEMBIC_DIR).get_heads())").stdout.split()
+    assert heads == [state_range(system)[3]]
+
+
 @pytest.mark.parametrize("sign", UPSTREAM)
 def test_an_installation_of_upstream_is_refused_before_anything_is_touched(debs, bare_system, sign):
     at = bare_system.root / UPSTREAM[sign].lstrip("/")

@@ -19,6 +19,7 @@ from tests.machines.install import (
 )
 from tests.machines.hub_client import HubClient
 from tests.machines.machine import Machine
+from tests.machines.newer import Newer
 from tests.machines.places import CACHE, DIST, locked, suites
 from tests.machines.repository import Repository
 
@@ -172,3 +173,14 @@ def shared(request, suite, repository):
 def teacher(shared):
     """The first admin at the shared machine, logged in."""
     return HubClient(shared.url, "admin").login(read_admin_password(shared))
+
+
+@pytest.fixture
+def newer(suite, tmp_path):
+    """Makes next versions of the packages: `newer(1)`."""
+    def make(number):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        return Newer(suite, folder, number)
+
+    return make

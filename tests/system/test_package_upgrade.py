@@ -1,59 +1,17 @@
 """A newer tljh during a lesson, and another Python of the system: the user environment follows, and keeps what is theirs."""
 
 import json
-import re
-import shutil
-import subprocess
 
 import pytest
 
 from tests.machines.environment import active, wait_until_settled
 from tests.machines.hub_client import HubClient
 from tests.machines.install import wait_for_login_page
-from tests.machines.places import DIST
-from tests.user_env.bundles import Lock
 from tests.user_env.wheels import make_wheel
 
 ON_ANY_RELEASE = True
 
 PASSWORD = "a first password"
-LIB = "usr/lib/tljh-user-env"
-
-
-class Newer:
-    """The packages of `suite` as a next version, with another bundle; the programs are the same."""
-
-    def __init__(self, suite, folder, number):
-        self.folder = folder
-        for deb in (DIST / "debs" / suite).glob("*.deb"):
-            unpacked = folder / deb.name.split("_")[0]
-            subprocess.run(["dpkg-deb", "-R", deb, unpacked], check=True)
-            control = unpacked / "DEBIAN/control"
-            version = re.search(r"^Version: (.*)$", control.read_text(), re.M)[1]
-            control.write_text(control.read_text().replace(version, f"{version}.{number}"))
-        self.bundle = Lock(folder / "tljh-user-env" / LIB)
-
-    def install(self, machine, check=True):
-        """Has apt upgrade the machine; what it printed."""
-        for unpacked in self.folder.iterdir():
-            # Hashes of files are of no concern here.
-            (unpacked / "DEBIAN/md5sums").unlink(missing_ok=True)
-            target = machine.root / "var/tmp"
-            subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", unpacked, target], check=True,
-                           stdout=subprocess.DEVNULL)
-            shutil.rmtree(unpacked)
-        done = machine.run("apt-get install --yes --quiet /var/tmp/*.deb && rm /var/tmp/*.deb", check=check, timeout=600)
-        return done.stdout + done.stderr
-
-
-@pytest.fixture
-def newer(suite, tmp_path):
-    def make(number):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        return Newer(suite, folder, number)
-
-    return make
 
 
 @pytest.fixture(scope="module")

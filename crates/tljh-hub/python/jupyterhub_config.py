@@ -33,6 +33,11 @@ except SnippetError as error:
     start_over(error)
     raise
 
+# Our own database is migrated by tljh-hub, which works on a copy of it. Another one is its administrator's to back up;
+# JupyterHub migrates it, as nobody else knows when.
+if "upgrade_db" not in c.JupyterHub:
+    c.JupyterHub.upgrade_db = c.JupyterHub.db_url != settings["traits"]["JupyterHub"]["db_url"]
+
 # A role for a service that a snippet took away would keep the hub from starting.
 services = {service.get("name") for service in c.JupyterHub.services}
 c.JupyterHub.load_roles = [

@@ -43,6 +43,9 @@ pub enum Command {
     /// Linux accounts of hub users
     #[command(subcommand)]
     Account(Account),
+    /// Copies of configuration, accounts and the hub's state
+    #[command(subcommand)]
+    Backup(Backup),
     /// Write the settings that another service reads
     #[command(subcommand)]
     Render(Render),
@@ -54,6 +57,9 @@ pub enum Command {
         /// The arguments that dpkg gave it
         arguments: Vec<String>,
     },
+    /// Which versions of the state this version works with, what an older one passes through, and JupyterHub's schema
+    #[command(hide = true)]
+    StateRange,
     /// Write manual pages and completions
     #[command(hide = true)]
     RenderDocs {
@@ -105,6 +111,48 @@ pub struct EnsureAccount {
     pub json: bool,
     /// Name of the hub user; after `--` it may begin with a dash
     pub name: String,
+}
+
+/// `tljh-hub backup`.
+#[derive(Debug, Subcommand)]
+#[command(after_long_help = "\
+A backup holds /etc/tljh, the hub's database, passwords, secrets and the records of accounts. Homes and environments are
+not in it. One is made before each upgrade. The newest ten are kept, in /var/lib/tljh/backups.
+
+Examples:
+      sudo tljh-hub backup create
+      sudo tljh-hub backup restore 3")]
+pub enum Backup {
+    /// Make one, also while the hub runs
+    Create {
+        /// The backup as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List those that there are, newest first
+    List {
+        /// As JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put one back: stops the hub, makes a backup of what is there, and starts the hub again
+    Restore(RestoreBackup),
+}
+
+/// `tljh-hub backup restore`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Users' servers keep running. One that was started after the backup was made has to be stopped and started once by its
+user. A restore that was interrupted is finished by the same command, or when the hub starts.
+
+Example:
+      sudo tljh-hub backup restore 3")]
+pub struct RestoreBackup {
+    /// Leave the hub stopped, to install the version that the backup is of
+    #[arg(long)]
+    pub keep_stopped: bool,
+    /// Which one, as `tljh-hub backup list` numbers them; the newest where none is named
+    pub number: Option<u64>,
 }
 
 /// `tljh-hub render`.

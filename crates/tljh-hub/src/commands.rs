@@ -1,6 +1,7 @@
 //! One module for each subcommand.
 
 mod account;
+mod backup;
 mod check_traits;
 mod confirm;
 mod maintainer_script;
@@ -12,8 +13,9 @@ use std::io::Write as _;
 use clap::CommandFactory;
 use tljh_machine::Paths;
 
-use crate::cli::{Account, Cli, Command, Render};
+use crate::cli::{Account, Backup, Cli, Command, Render};
 use crate::error::HubError;
+use crate::migrations;
 
 /// Does what the command line asks.
 pub fn run(command: Command) -> Result<(), HubError> {
@@ -24,10 +26,20 @@ pub fn run(command: Command) -> Result<(), HubError> {
         Command::CheckTraits => check_traits::run(&paths),
         Command::Account(Account::Ensure(arguments)) => account::ensure(&paths, &arguments),
         Command::Account(Account::List { json }) => account::list(&paths, json),
+        Command::Backup(Backup::Create { json }) => backup::create(&paths, json),
+        Command::Backup(Backup::List { json }) => backup::list(&paths, json),
+        Command::Backup(Backup::Restore(arguments)) => backup::restore(&paths, &arguments),
         Command::Render(Render::Proxy) => render::proxy(&paths),
         Command::MaintainerScript { script, arguments } => {
             maintainer_script::run(&paths, script, &arguments)
         }
+        Command::StateRange => print(&format!(
+            "{} {} {} {}\n",
+            migrations::OLDEST,
+            migrations::NEWEST,
+            migrations::PASS_THROUGH,
+            migrations::REVISION
+        )),
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),
     }
 }

@@ -11,6 +11,9 @@ use tljh_settings::edit::EditError;
 use tljh_settings::store::StoreError;
 use tljh_terminal::{Hinted, RenderError};
 
+use crate::backup::BackupError;
+use crate::migrations::{MigrationError, StateError};
+
 /// A failed operation of `tljh-hub`.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
@@ -32,6 +35,26 @@ pub enum HubError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A backup cannot be made or put back.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The version of the state cannot be worked with.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The state could not be migrated.
+    #[error(
+        "the upgrade was stopped; the state is as it was, and a hub that runs does so as before"
+    )]
+    Migration(#[from] MigrationError),
+    /// Nothing could go wrong without a way back.
+    #[error("the upgrade was stopped: there could be no backup before it")]
+    NoBackup(#[source] BackupError),
+    /// The hub cannot start on this state.
+    #[error("the hub cannot start")]
+    Unmigrated(#[source] MigrationError),
+    /// The hub that was started did not migrate the state.
+    #[error("the hub was started again and does not migrate its state")]
+    NotMigrated,
     /// Another program failed.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -102,9 +125,15 @@ impl Hinted for HubError {
             Self::Snippet { file, .. } => {
                 Some(format!("correct it, or move it away: `{}`", file.display()))
             }
-            Self::UserEnvironment(_) => {
+            Self::Backup(error) => error.hint(),
+            Self::State(error) => error.hint(),
+            Self::UserEnvironment(_) | Self::Migration(_) | Self::NoBackup(_) => {
                 Some("when that is mended, run `sudo dpkg --configure -a`".into())
             }
+            Self::Unmigrated(error) => error.hint().or_else(|| {
+                Some("to see what was there before, run `sudo tljh-hub backup list`".into())
+            }),
+            Self::NotMigrated => Some("run `sudo journalctl --unit jupyterhub`".into()),
             Self::AdminName { .. } => Some("run `sudo dpkg-reconfigure tljh`".into()),
             _ => None,
         }

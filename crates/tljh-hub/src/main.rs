@@ -1,10 +1,17 @@
 //! `tljh-hub`: starts JupyterHub from `config.yaml`, makes hub users' accounts, and sets the machine up
 //! when the package is configured or removed.
 
+mod backup;
 mod choice;
 mod cli;
 mod commands;
+mod database;
 mod error;
+mod migrations;
+mod packages;
+mod restore;
+#[cfg(test)]
+mod testing;
 mod traits;
 
 use std::process::ExitCode;

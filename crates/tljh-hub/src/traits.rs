@@ -57,7 +57,6 @@ pub fn render_traits(
 }
 
 fn hub(settings: &Settings, paths: &Paths) -> Value {
-    let state = paths.state();
     let mut services = Vec::new();
     let mut roles = Vec::new();
     if settings.services.cull.enabled {
@@ -69,15 +68,14 @@ fn hub(settings: &Settings, paths: &Paths) -> Value {
         "bind_url": format!("http://{LOOPBACK}:{}{}", settings.http.port, settings.base_url),
         "cleanup_proxy": false,
         "cleanup_servers": false,
-        "cookie_secret_file": state.join("jupyterhub_cookie_secret"),
-        "db_url": format!("sqlite:///{}", state.join("jupyterhub.sqlite").display()),
+        "cookie_secret_file": paths.cookie_secret(),
+        "db_url": format!("sqlite:///{}", paths.hub_database().display()),
         "hub_ip": LOOPBACK,
         "hub_port": HUB_PORT,
         "template_paths": [TEMPLATES],
         "load_roles": roles,
         "services": services,
         "spawner_class": "tljh.user_creating_spawner.UserCreatingSpawner",
-        "upgrade_db": true,
     })
 }
 

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod background;
 pub mod command;
+pub mod durable;
 pub mod files;
 pub mod history;
 pub mod http;

@@ -40,6 +40,11 @@ impl Paths {
         self.at("opt/tljh/hub/bin/python")
     }
 
+    /// Where the hub environment has its modules, below a folder for its Python.
+    pub fn hub_libraries(&self) -> PathBuf {
+        self.at("opt/tljh/hub/lib")
+    }
+
     /// The active user environment: a link to a generation.
     pub fn user_environment(&self) -> PathBuf {
         self.at("opt/tljh/user")
@@ -88,6 +93,31 @@ impl Paths {
     /// `/var/lib/tljh`: all state.
     pub fn state(&self) -> PathBuf {
         self.at("var/lib/tljh")
+    }
+
+    /// The number of the state's version; absent in a state from before versions were counted.
+    pub fn state_version(&self) -> PathBuf {
+        self.at("var/lib/tljh/state-version")
+    }
+
+    /// The hub's database, unless the administrator's snippets name another one.
+    pub fn hub_database(&self) -> PathBuf {
+        self.at("var/lib/tljh/jupyterhub.sqlite")
+    }
+
+    /// The schema of the hub's database, by JupyterHub's name for it, as far as we know it.
+    pub fn database_schema(&self) -> PathBuf {
+        self.at("var/lib/tljh/database-schema")
+    }
+
+    /// What the hub signs cookies with.
+    pub fn cookie_secret(&self) -> PathBuf {
+        self.at("var/lib/tljh/jupyterhub_cookie_secret")
+    }
+
+    /// Backups of configuration and state, a folder for each.
+    pub fn backups(&self) -> PathBuf {
+        self.at("var/lib/tljh/backups")
     }
 
     /// One record for each account that was made.

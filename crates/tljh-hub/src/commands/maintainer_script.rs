@@ -5,6 +5,7 @@
 mod action;
 mod first_admin;
 mod services;
+mod upgrading;
 
 use std::io::Read;
 
@@ -30,7 +31,7 @@ pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), Hu
                 paths,
                 &SystemRunner,
                 &Answers::parse(&text, is_reconfigured()),
-                previous.is_some(),
+                previous.as_deref(),
             )
         }
         Action::AbortRemove => {
@@ -57,12 +58,13 @@ fn configure(
     paths: &Paths,
     runner: &dyn Runner,
     answers: &Answers,
-    configured_before: bool,
+    previous: Option<&str>,
 ) -> Result<(), HubError> {
     ensure_folders(paths)?;
     runner.run(&Invocation::new("systemd-sysusers").arg("tljh.conf"))?;
+    upgrading::prepare(paths, runner, previous)?;
     first_admin::ensure(paths, runner, answers)?;
-    let enable = !configured_before || paths.removal_marker().exists();
+    let enable = previous.is_none() || paths.removal_marker().exists();
     // The hub needs the user environment at the first spawn only: both get ready side by side. In an upgrade the new hub
     // meets the old environment for seconds. It does so anyway in servers that run on, which JupyterHub provides for;
     // the other way round, a server of a later version than its hub, would be new.
@@ -71,7 +73,7 @@ fn configure(
     services::begin_python_upgrade(paths, runner);
     services::finish(paths, runner);
     services::begin_compilation(paths, runner);
-    Ok(())
+    upgrading::confirm(paths, runner)
 }
 
 /// There is an environment, and it is brought to this version of the package where that can be.

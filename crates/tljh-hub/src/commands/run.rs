@@ -3,12 +3,14 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use tljh_machine::{Paths, files};
+use tljh_machine::running::Running;
+use tljh_machine::{Paths, SystemRunner, files};
 
 use crate::choice::{Choice, Refusal, choose};
 use crate::cli::Run;
 use crate::error::HubError;
 use crate::traits::render_traits;
+use crate::{migrations, packages, restore};
 
 /// The hub's configuration file, which loads what is rendered here.
 pub const CONFIGURATION: &str = "/usr/share/tljh/jupyterhub_config.py";
@@ -21,6 +23,8 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
         .map(|(file, reason)| Refusal { file, reason });
     files::ensure_folder(&paths.state(), 0o700)?;
     files::ensure_folder(&paths.runtime(), 0o700)?;
+    restore::finish_interrupted(paths)?;
+    migrate(paths)?;
     let choice = choose(paths, refusal)?;
     tell(paths, &choice);
     let token = files::ensure_secret(&paths.proxy_api_token())?;
@@ -48,6 +52,17 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
         python,
         source: error,
     })
+}
+
+/// Between the old hub and the new one, when the state is in nobody's use.
+fn migrate(paths: &Paths) -> Result<(), HubError> {
+    migrations::expect(paths)?;
+    let failed_before = Running::read(paths)?.is_some_and(|running| running.failures > 0);
+    if !failed_before && !migrations::is_pending(paths)? {
+        return Ok(());
+    }
+    let package = packages::version(&SystemRunner);
+    migrations::ensure(paths, &SystemRunner, &package).map_err(HubError::Unmigrated)
 }
 
 fn tell(paths: &Paths, choice: &Choice) {

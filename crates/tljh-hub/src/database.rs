@@ -1,0 +1,41 @@
+//! The hub's database, read and written by the hub's own Python.
+//!
+//! Not by a SQLite of ours: JupyterHub's SQLite wrote the file, and its migrations (alembic) are Python.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tljh_machine::{CommandError, Invocation, Paths, Runner};
+
+/// A database of a large class on a slow disk.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+fn database(machine: &Paths) -> Invocation {
+    Invocation::new(machine.hub_python())
+        .args(["-m", "tljh.database"])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .deadline(DEADLINE)
+}
+
+/// Copies `source` as it is at one moment, also while a hub writes to it, to `target`, mode 0600.
+///
+/// # Errors
+/// It cannot be read, or is damaged.
+pub fn copy(
+    machine: &Paths,
+    runner: &dyn Runner,
+    source: &Path,
+    target: &Path,
+) -> Result<(), CommandError> {
+    let copy = database(machine).arg("copy").arg(source).arg(target);
+    runner.run(&copy).map(drop)
+}
+
+/// Brings `file`, which is in nobody's use, to the schema of the hub that is installed; whether there was anything to do.
+///
+/// # Errors
+/// JupyterHub's migrations failed; `file` is then of no use.
+pub fn migrate(machine: &Paths, runner: &dyn Runner, file: &Path) -> Result<bool, CommandError> {
+    let migrate = database(machine).arg("migrate").arg(file);
+    Ok(runner.run(&migrate)?.stdout.trim() == "migrated")
+}

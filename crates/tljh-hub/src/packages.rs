@@ -1,0 +1,23 @@
+//! What dpkg knows of the packages.
+
+use tljh_machine::{Invocation, Runner};
+
+/// The version of `tljh` that is installed or being configured, else of the package whose program this is.
+pub fn version(runner: &dyn Runner) -> String {
+    ["tljh", "tljh-hub"]
+        .into_iter()
+        .find_map(|package| installed(runner, package))
+        .unwrap_or_else(|| env!("CARGO_PKG_VERSION").into())
+}
+
+fn installed(runner: &dyn Runner, package: &str) -> Option<String> {
+    let asked = Invocation::new("dpkg-query").args(["--show", "--showformat=${Version}", package]);
+    let told = runner.run(&asked).ok()?.stdout;
+    Some(told.trim().to_string()).filter(|version| !version.is_empty())
+}
+
+/// Whether `version` comes before `other` (deb-version(7)).
+pub fn is_older(runner: &dyn Runner, version: &str, other: &str) -> bool {
+    let compare = Invocation::new("dpkg").args(["--compare-versions", version, "lt", other]);
+    runner.run(&compare).is_ok()
+}
