@@ -5,6 +5,7 @@ mod choice;
 mod cli;
 mod commands;
 mod error;
+mod held;
 mod traits;
 
 use std::process::ExitCode;

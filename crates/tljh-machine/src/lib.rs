@@ -11,6 +11,7 @@ pub mod command;
 pub mod files;
 pub mod history;
 pub mod http;
+pub mod mount;
 pub mod paths;
 pub mod ports;
 pub mod recorder;

@@ -3,11 +3,14 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use tljh_machine::{Paths, files};
+use tljh_machine::{Paths, SystemRunner, files};
+
+use tljh_terminal::{Hinted as _, render_error};
 
 use crate::choice::{Choice, Refusal, choose};
 use crate::cli::Run;
 use crate::error::HubError;
+use crate::held;
 use crate::traits::render_traits;
 
 /// The hub's configuration file, which loads what is rendered here.
@@ -21,6 +24,12 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
         .map(|(file, reason)| Refusal { file, reason });
     files::ensure_folder(&paths.state(), 0o700)?;
     files::ensure_folder(&paths.runtime(), 0o700)?;
+    if let Err(error) = held::ensure_held(paths, &SystemRunner) {
+        log::warn!(
+            "when its package is upgraded, the hub will see files of both versions until it is restarted\n{}",
+            render_error(&error, error.hint().as_deref()).trim_end()
+        );
+    }
     let choice = choose(paths, refusal)?;
     tell(paths, &choice);
     let token = files::ensure_secret(&paths.proxy_api_token())?;
