@@ -3,6 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use sd_notify::NotifyState;
 use tljh_machine::{Paths, SystemRunner, files};
 
 use tljh_terminal::{Hinted as _, render_error};
@@ -16,6 +17,11 @@ use crate::traits::render_traits;
 /// The hub's configuration file, which loads what is rendered here.
 pub const CONFIGURATION: &str = "/usr/share/tljh/jupyterhub_config.py";
 
+/// The name under which systemd keeps the hub's listening socket (`tljh.listening`).
+const LISTENING: &str = "hub";
+/// JupyterHub, as it ends and starts again beside people at work.
+const MODULE: &str = "tljh.hub";
+
 /// Renders the hub's traits and becomes JupyterHub, which becomes this again if it cannot load a snippet.
 pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
     let refusal = arguments
@@ -24,6 +30,12 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
         .map(|(file, reason)| Refusal { file, reason });
     files::ensure_folder(&paths.state(), 0o700)?;
     files::ensure_folder(&paths.runtime(), 0o700)?;
+    // What the last hub left is this one's now; if it ends before it listens, nobody shall wait for it.
+    if let Err(error) =
+        sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(LISTENING)])
+    {
+        log::debug!("systemd does not listen: {error}");
+    }
     if let Err(error) = held::ensure_held(paths, &SystemRunner) {
         log::warn!(
             "when its package is upgraded, the hub will see files of both versions until it is restarted\n{}",
@@ -48,7 +60,7 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
 
     let python = paths.hub_python();
     let error = Command::new(&python)
-        .args(["-m", "jupyterhub", "-f", CONFIGURATION])
+        .args(["-m", MODULE, "-f", CONFIGURATION])
         .env("TLJH_TRAITS", paths.hub_traits())
         .env("TLJH_RUNNING", paths.running())
         .current_dir(paths.state())
