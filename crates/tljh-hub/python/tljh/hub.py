@@ -41,8 +41,12 @@ class JupyterHub(app.JupyterHub):
         if not self.ending:
             self.ending = True
             self.log.info("Asked to end: waiting for servers that are being started, and for requests")
-            await self.wait_for_spawns()
-            await self.http_server.end_gracefully(REQUEST_DEADLINE)
+            try:
+                await self.wait_for_spawns()
+                await self.http_server.end_gracefully(REQUEST_DEADLINE)
+            # Whatever it is, a hub that was asked to end must.
+            except Exception:  # noqa: B902
+                self.log.exception("Ending at once")
         await super().shutdown_cancel_tasks(sig)
 
     async def wait_for_spawns(self):

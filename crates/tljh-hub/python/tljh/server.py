@@ -12,6 +12,8 @@ from tljh import listening
 
 #: Answers that last as long as what they tell about; whoever reads them asks again.
 STREAMS = "/progress"
+#: Seconds that they get for the last thing that they have to tell.
+STREAM_DEADLINE = 1
 
 
 class Request(HTTPMessageDelegate):
@@ -43,6 +45,8 @@ class Server(HTTPServer):
         self.listening = []
         #: Connections of requests that are not answered yet.
         self.open = set()
+        #: Those whose answers are streams.
+        self.streams = set()
         #: Connections that have carried no request yet.
         self.silent = weakref.WeakSet()
         #: Connections with answers that may not be sent to the end yet.
@@ -62,11 +66,12 @@ class Server(HTTPServer):
 
     def begin(self, connection, target):
         self.silent.discard(connection.stream)
-        if not target.partition("?")[0].endswith(STREAMS):
-            self.open.add(connection)
+        is_stream = target.partition("?")[0].endswith(STREAMS)
+        (self.streams if is_stream else self.open).add(connection)
 
     def end(self, connection):
         self.open.discard(connection)
+        self.streams.discard(connection)
 
     def log_answer(self, handler):
         """For the setting ``log_function`` of the application, which is called with the end of each answer."""
@@ -84,6 +89,8 @@ class Server(HTTPServer):
         for socket in self.listening:
             listening.leave(socket)
         self.stop()
-        until = time.monotonic() + deadline
-        while self.is_busy() and time.monotonic() < until:
+        began = time.monotonic()
+        while self.is_busy() and time.monotonic() < began + deadline:
+            await asyncio.sleep(0.02)
+        while self.streams and time.monotonic() < began + STREAM_DEADLINE:
             await asyncio.sleep(0.02)
