@@ -3,6 +3,7 @@
 #
 # SUITES    Debian suites (default: bookworm trixie)
 # VERSION   version of the packages (default: the workspace's)
+# HUB_REQUIREMENTS  locked requirements of the hub's environment (default: packaging/hub-env/requirements.txt)
 # REPO_URL  address of the repository that tljh-archive-keyring names (default: http://localhost:8000)
 set -eu
 umask 022

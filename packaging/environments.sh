@@ -4,13 +4,22 @@
 #   wheels/   the locked wheels of the default user environment
 #   uv        the uv binary
 # The work is done in a minimal system of that suite, once for each state of the locked inputs.
+#
+# HUB_REQUIREMENTS  other locked requirements for the hub's environment, such as those of an earlier JupyterHub
 set -eu
 . "$(dirname "$0")/lib.sh"
 
 suite=${1:?usage: environments.sh SUITE}
 python=$(suite_python "$suite")
 uv=$(ensure_uv)
-inputs="$project/packaging/environments.sh $project/packaging/hub-env/requirements.txt
+hub_lock=$project/packaging/hub-env/requirements.txt
+# What the two have in common is made once.
+same=
+if [ -n "${HUB_REQUIREMENTS:-}" ] && ! cmp -s "$HUB_REQUIREMENTS" "$hub_lock"; then
+    same=$(HUB_REQUIREMENTS='' "$0" "$suite")
+    hub_lock=$HUB_REQUIREMENTS
+fi
+inputs="$project/packaging/environments.sh $hub_lock
     $project/packaging/hub-env/build-constraints.txt $project/packaging/hub-env/prune.txt
     $project/packaging/user-env/requirements.txt $project/packaging/uv/requirements.txt"
 # shellcheck disable=SC2086 # a list of paths
@@ -46,7 +55,7 @@ cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/builder.crt"
 mount --bind "$work" "$root/build"
 mount --bind "$cache/uv-cache" "$root/cache/uv"
 mount -t proc proc "$root/proc"
-cp "$project"/packaging/hub-env/requirements.txt "$work/hub.txt"
+cp "$hub_lock" "$work/hub.txt"
 cp "$project"/packaging/hub-env/build-constraints.txt "$work/build.txt"
 cp "$project"/packaging/user-env/requirements.txt "$work/user.txt"
 
@@ -62,12 +71,16 @@ in_root /build/uv venv --quiet --python "/usr/bin/python$python" /opt/tljh/hub
 in_root /build/uv pip install --quiet --python /opt/tljh/hub/bin/python --require-hashes \
     --build-constraints /build/build.txt -r /build/hub.txt
 
-in_root /build/uv venv --quiet --python "/usr/bin/python$python" /tmp/pip
-grep -A 2 '^pip==' "$work/user.txt" | grep -v '#' > "$work/pip.txt"
-in_root /build/uv pip install --quiet --python /tmp/pip/bin/python --require-hashes -r /build/pip.txt
-in_root /tmp/pip/bin/python -m pip download --quiet --require-hashes --only-binary :all: --no-deps \
-    -r /build/user.txt -d /build/wheels
-rm -rf "$root/tmp/pip"
+if [ -n "$same" ]; then
+    cp -al "$same/wheels" "$work/wheels"
+else
+    in_root /build/uv venv --quiet --python "/usr/bin/python$python" /tmp/pip
+    grep -A 2 '^pip==' "$work/user.txt" | grep -v '#' > "$work/pip.txt"
+    in_root /build/uv pip install --quiet --python /tmp/pip/bin/python --require-hashes -r /build/pip.txt
+    in_root /tmp/pip/bin/python -m pip download --quiet --require-hashes --only-binary :all: --no-deps \
+        -r /build/user.txt -d /build/wheels
+    rm -rf "$root/tmp/pip"
+fi
 
 # Sources of style sheets and pictures that no page asks for, and tests.
 hub="$root/opt/tljh/hub"

@@ -15,3 +15,9 @@ lock packaging/hub-env/build-constraints.in -o packaging/hub-env/build-constrain
 # Published as source only; pure Python, built with the constraints above.
 lock --no-binary onetimepass --no-binary jupyterhub-nativeauthenticator \
     packaging/hub-env/requirements.in -o packaging/hub-env/requirements.txt
+# The same packages, with the JupyterHub from which tests upgrade.
+lock_constraints=$(mktemp)
+trap 'rm -f "$lock_constraints"' EXIT
+grep -v '^jupyterhub==' packaging/hub-env/requirements.txt | sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' > "$lock_constraints"
+lock --no-annotate --no-binary onetimepass --no-binary jupyterhub-nativeauthenticator --constraint "$lock_constraints" \
+    tests/data/hub-5/requirements.in -o tests/data/hub-5/requirements.txt

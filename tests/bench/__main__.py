@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.machines.places import DIST
 from tests.machines.repository import Repository
 
-from . import conda, config, environment, installation, memory, proxies, sessions, sizes, user_env
+from . import conda, config, environment, installation, memory, proxies, sessions, sizes, upgrade, user_env
 from .figures import load, missing, print_heading, print_rows
 
 RUNS = 3
@@ -29,6 +29,7 @@ def main():
         figures += attempt("sizes", sizes.measure, suite, repository)
     finally:
         repository.close()
+    figures += attempt("upgrade", upgrade.measure, suite)
     figures += attempt("proxy", measure_program, suite, proxies, "tljh-proxy")
     figures += attempt("configuration tool", measure_program, suite, config, "tljh-config")
     figures += attempt("user environment", measure_program, suite, user_env, "tljh-user-env")

@@ -67,6 +67,13 @@ class HubClient:
             "username": self.name, "password": password, "_xsrf": self.xsrf(),
         })
 
+    def login_to_server(self, password):
+        """From the address of one's own server by the login form to its page; returns what comes."""
+        form = self.request("GET", self.user_url() + "tree")
+        return self.request("POST", form.url, form={
+            "username": self.name, "password": password, "_xsrf": self.xsrf(),
+        })
+
     def login(self, password):
         """Log in and take an API token for all that follows."""
         answer = self.post_login(password)
@@ -159,6 +166,13 @@ class Kernel:
     def run(self, code, timeout=60):
         """Execute `code` and return what it printed; AssertionError with the traceback on error."""
         connection = self.connect(timeout)
+        try:
+            return self.run_over(connection, code)
+        finally:
+            connection.close()
+
+    def run_over(self, connection, code):
+        """As `run`, over a connection that stays open."""
         message = {
             "header": {
                 "msg_id": uuid.uuid4().hex, "username": "", "session": uuid.uuid4().hex,
@@ -168,11 +182,8 @@ class Kernel:
             "content": {"code": code, "silent": False, "store_history": False,
                         "user_expressions": {}, "allow_stdin": False, "stop_on_error": True},
         }
-        try:
-            connection.send(json.dumps(message))
-            return "".join(self.read_outputs(connection, message["header"]["msg_id"]))
-        finally:
-            connection.close()
+        connection.send(json.dumps(message))
+        return "".join(self.read_outputs(connection, message["header"]["msg_id"]))
 
     @staticmethod
     def read_outputs(connection, parent):

@@ -79,9 +79,9 @@ class Machines:
         self.made.append(machine)
         return machine.boot()
 
-    def installed(self, **options):
+    def installed(self, packages="tljh", **options):
         """A booted machine on which tljh is installed and serves its login page."""
-        machine = self(layers=installed_layers(self.suite, self.repository), **options)
+        machine = self(layers=installed_layers(self.suite, self.repository, packages), **options)
         wait_for_login_page(machine)
         return machine
 
@@ -97,10 +97,11 @@ class Machines:
             machine.destroy()
 
 
-def installed_layers(suite, repository):
-    """The layers of a disk with the repository's newest tljh, installed once and kept."""
+def installed_layers(suite, repository, packages="tljh"):
+    """The layers of a disk with the repository's newest tljh, or with `packages` as apt takes them; installed once and kept."""
     base = ensure_base(suite)
-    kept = CACHE / "installed" / f"{base.name}-{repository.digest(suite)}"
+    chosen = "" if packages == "tljh" else f"-{zlib.crc32(packages.encode()):08x}"
+    kept = CACHE / "installed" / f"{base.name}-{repository.digest(suite)}{chosen}"
     with locked(f"installed-{suite}"):
         if not kept.is_dir():
             # Another checkout's tests may run on another layer of these.
@@ -110,7 +111,7 @@ def installed_layers(suite, repository):
             with Machine(suite, repository) as machine:
                 machine.boot()
                 add_repository(machine)
-                install(machine)
+                install(machine, packages)
                 wait_for_login_page(machine)
                 # Without its bytecode each server and kernel of the tests would compile JupyterLab again.
                 machine.run("systemctl start tljh-user-env-compile", timeout=600)

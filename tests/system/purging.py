@@ -50,7 +50,7 @@ def assert_nothing_of_ours_lives(machine):
         find /etc/systemd/system /run/systemd/transient -name '*tljh*' -o -name '*jupyter*' 2>/dev/null
         getent passwd | grep -E '^(jupyter-|tljh)'
         getent group | grep -E '^(jupyter|tljh)'
-        ls -d /etc/tljh /var/lib/tljh /var/lib/tljh-proxy /run/tljh /run/tljh-proxy /opt/tljh/user* /opt/tljh/generations /opt/tljh/envs \
+        ls -d /etc/tljh /var/lib/tljh /var/lib/tljh-proxy /run/tljh /run/tljh-proxy /opt/tljh/user* /opt/tljh/generations /opt/tljh/envs /opt/tljh/.hub \
             /opt/tljh/config /opt/tljh/state /etc/sudoers.d/*tljh* /etc/sudoers.d/*jupyter* 2>/dev/null
         debconf-show tljh | grep -v '^$'
         """,

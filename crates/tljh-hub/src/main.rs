@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod database;
 mod error;
+mod held;
 mod migrations;
 mod packages;
 mod restore;

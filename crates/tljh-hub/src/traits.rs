@@ -72,6 +72,8 @@ fn hub(settings: &Settings, paths: &Paths) -> Value {
         "db_url": format!("sqlite:///{}", paths.hub_database().display()),
         "hub_ip": LOOPBACK,
         "hub_port": HUB_PORT,
+        // The least that JupyterHub knows: servers that are slow to answer must not keep the hub from doing so.
+        "init_spawners_timeout": 1,
         "template_paths": [TEMPLATES],
         "load_roles": roles,
         "services": services,

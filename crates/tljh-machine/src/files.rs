@@ -213,6 +213,14 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
         .map_err(failed("write", folder))
 }
 
+/// Gives the file or folder `path` the name `target`, in one step.
+///
+/// # Errors
+/// It cannot be moved there.
+pub fn rename(path: &Path, target: &Path) -> Result<(), FileError> {
+    fs::rename(path, target).map_err(failed("rename", path))
+}
+
 /// Removes a file; absent is fine.
 ///
 /// # Errors

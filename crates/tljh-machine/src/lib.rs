@@ -12,6 +12,7 @@ pub mod durable;
 pub mod files;
 pub mod history;
 pub mod http;
+pub mod mount;
 pub mod paths;
 pub mod ports;
 pub mod recorder;

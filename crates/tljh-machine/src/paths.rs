@@ -35,6 +35,21 @@ impl Paths {
         self.at("opt/tljh")
     }
 
+    /// The hub's environment, whose files dpkg owns.
+    pub fn hub_environment(&self) -> PathBuf {
+        self.at("opt/tljh/hub")
+    }
+
+    /// What running hubs hold on to of the files that dpkg replaces; on the file system of [`Self::hub_environment`].
+    pub fn held(&self) -> PathBuf {
+        self.at("opt/tljh/.hub")
+    }
+
+    /// The hub's configuration file, pages and vendor snippets, whose files dpkg owns.
+    pub fn hub_files(&self) -> PathBuf {
+        self.at("usr/share/tljh")
+    }
+
     /// The hub environment's Python.
     pub fn hub_python(&self) -> PathBuf {
         self.at("opt/tljh/hub/bin/python")

@@ -160,6 +160,17 @@ impl<'a> Systemd<'a> {
         })
     }
 
+    /// Whether `unit` is still to be started, stopped or both, as somebody asked for.
+    ///
+    /// # Errors
+    /// systemd could not be asked.
+    pub fn has_job(&self, unit: &str) -> Result<bool, CommandError> {
+        let asked =
+            Invocation::new("systemctl").args(["show", "--property=Job", "--value", "--", unit]);
+        let job = self.runner.run(&asked)?.stdout;
+        Ok(!matches!(job.trim(), "" | "0"))
+    }
+
     /// How often systemd has started `unit` again, since somebody last asked for a start.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirEntry, File, FileTimes, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use crate::files::{self, FileError, failed};
@@ -40,8 +40,69 @@ pub fn clone_tree_watched(
         may_share,
         each,
         reflinks: true,
+        keeps_modes: false,
     };
     cloning.folder(source, target)
+}
+
+/// Fills the folder `target`, which exists and is empty, with hard links to all files that are in `source`: they stay
+/// reachable here when others are put in their places there. Files that cannot be linked, such as those of another file
+/// system, are copied. Folders get the mode that they have in `source`.
+///
+/// # Errors
+/// The first file that cannot be linked, read or written; `target` then holds a part.
+pub fn link_tree(source: &Path, target: &Path) -> Result<(), FileError> {
+    let mut linking = Cloning {
+        source,
+        may_share: &|_| true,
+        each: &mut || Ok(()),
+        reflinks: false,
+        keeps_modes: true,
+    };
+    linking.folder(source, target)
+}
+
+/// Whether `other`, made by [`link_tree`], still holds all that is in `folder`, and nothing else.
+///
+/// # Errors
+/// A folder or file cannot be read.
+pub fn is_linked_tree(folder: &Path, other: &Path) -> Result<bool, FileError> {
+    let entries = files::list_folder(folder)?;
+    let others = files::list_folder(other)?;
+    if !entries
+        .iter()
+        .map(|path| path.file_name())
+        .eq(others.iter().map(|path| path.file_name()))
+    {
+        return Ok(false);
+    }
+    for (path, other) in entries.iter().zip(&others) {
+        if !is_linked(path, other)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_linked(path: &Path, other: &Path) -> Result<bool, FileError> {
+    let metadata = |path: &Path| fs::symlink_metadata(path).map_err(failed("read", path));
+    let (here, there) = (metadata(path)?, metadata(other)?);
+    if here.file_type() != there.file_type() {
+        return Ok(false);
+    }
+    if here.is_dir() {
+        return Ok(here.mode() == there.mode() && is_linked_tree(path, other)?);
+    }
+    if here.is_symlink() {
+        let target = |path: &Path| fs::read_link(path).map_err(failed("read", path));
+        return Ok(target(path)? == target(other)?);
+    }
+    if here.dev() == there.dev() && here.ino() == there.ino() {
+        return Ok(true);
+    }
+    // A copy, where there could be no link.
+    let written = |file: &Metadata| (file.len(), file.mtime(), file.mtime_nsec(), file.mode());
+    Ok(here.dev() != there.dev() && written(&here) == written(&there))
 }
 
 /// How many files are below `folder`, links left out; what cannot be read is not counted.
@@ -62,6 +123,8 @@ struct Cloning<'a> {
     each: &'a mut dyn FnMut() -> io::Result<()>,
     /// Until the file system refuses one.
     reflinks: bool,
+    /// Whether folders get the mode of the source's.
+    keeps_modes: bool,
 }
 
 impl Cloning<'_> {
@@ -79,6 +142,12 @@ impl Cloning<'_> {
         let kind = entry.file_type().map_err(failed("read", &old))?;
         if kind.is_dir() {
             fs::create_dir(new).map_err(failed("make", new))?;
+            if self.keeps_modes {
+                let mode = fs::metadata(&old)
+                    .map_err(failed("read", &old))?
+                    .permissions();
+                fs::set_permissions(new, mode).map_err(failed("set the mode of", new))?;
+            }
             self.folder(&old, new)
         } else if kind.is_symlink() {
             let link = fs::read_link(&old).map_err(failed("read", &old))?;
@@ -139,9 +208,56 @@ fn take_after(file: &File, metadata: &Metadata) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
-
     use super::*;
+
+    #[test]
+    fn linked_files_stay_when_others_take_their_places() {
+        let root = tempfile::tempdir().unwrap();
+        let (source, target) = (root.path().join("source"), root.path().join("target"));
+        fs::create_dir_all(source.join("lib/deep")).unwrap();
+        fs::set_permissions(source.join("lib"), fs::Permissions::from_mode(0o751)).unwrap();
+        fs::create_dir(&target).unwrap();
+        fs::write(source.join("lib/deep/module"), "old").unwrap();
+        fs::write(source.join("other"), "other").unwrap();
+        symlink("lib", source.join("lib64")).unwrap();
+        link_tree(&source, &target).unwrap();
+        assert!(is_linked_tree(&source, &target).unwrap());
+        let mode = target.join("lib").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o751);
+
+        let replace = |name: &str, content: &str| {
+            fs::write(source.join("new"), content).unwrap();
+            fs::rename(source.join("new"), source.join(name)).unwrap();
+        };
+        replace("lib/deep/module", "old");
+        assert!(!is_linked_tree(&source, &target).unwrap());
+        replace("lib/deep/module", "newer");
+        assert_eq!(
+            fs::read_to_string(target.join("lib/deep/module")).unwrap(),
+            "old"
+        );
+    }
+
+    #[test]
+    fn a_linked_tree_with_more_or_less_in_it_is_another_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (source, target) = (root.path().join("source"), root.path().join("target"));
+        for folder in [&source, &target] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::write(source.join("a"), "a").unwrap();
+        symlink("a", source.join("b")).unwrap();
+        link_tree(&source, &target).unwrap();
+        for folder in [&source, &target] {
+            fs::write(folder.join("more"), "").unwrap();
+            assert!(!is_linked_tree(&source, &target).unwrap());
+            fs::remove_file(folder.join("more")).unwrap();
+            assert!(is_linked_tree(&source, &target).unwrap());
+        }
+        fs::remove_file(source.join("b")).unwrap();
+        symlink("c", source.join("b")).unwrap();
+        assert!(!is_linked_tree(&source, &target).unwrap());
+    }
 
     #[test]
     fn a_clone_is_given_up_when_it_is_not_wanted_any_more() {

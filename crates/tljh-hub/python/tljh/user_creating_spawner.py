@@ -173,6 +173,7 @@ class UserCreatingSpawner(SystemdSpawner):
             self.extra_paths = environment.paths_from(self.fallback, self.extra_paths)
         try:
             where = await super().start()
+            self.note_address(*where)
             await self.wait_until_it_listens(*where)
             return where
         except ServerFailed:
@@ -181,6 +182,12 @@ class UserCreatingSpawner(SystemdSpawner):
             raise
         finally:
             self.cmd, self.extra_paths, self.unit_extra_properties = configured
+
+    def note_address(self, ip, port):
+        """Write down which unit was started and where it will listen, so that a hub that starts now takes the server up."""
+        self.server.ip, self.server.port = ip, port
+        self.orm_spawner.state = self.get_state()
+        self.db.commit()
 
     def use_own_folder(self):
         """Give this start a folder in /run of its own, where SystemdSpawner hands the environment over.

@@ -11,6 +11,7 @@ use tljh_machine::{Paths, files, http, wait_for};
 use tljh_settings::Settings;
 
 use crate::error::HubError;
+use crate::held;
 
 /// A cold hub on a small machine, below systemd's own limit for a start (90 s).
 const DEADLINE: Duration = Duration::from_secs(75);
@@ -27,6 +28,8 @@ pub fn run(paths: &Paths, hub: u32) -> Result<(), HubError> {
     if answered != Some(true) {
         return Err(HubError::NoAnswer);
     }
+    // Kept until now, so that a start in the midst of an upgrade finds the files of one version.
+    held::ensure_old_absent(paths)?;
     let Some(running) = Running::read(paths)? else {
         return Ok(());
     };

@@ -3,17 +3,25 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use sd_notify::NotifyState;
 use tljh_machine::running::Running;
 use tljh_machine::{Paths, SystemRunner, files};
+use tljh_terminal::{Hinted as _, render_error};
 
 use crate::choice::{Choice, Refusal, choose};
 use crate::cli::Run;
 use crate::error::HubError;
+use crate::held;
 use crate::traits::render_traits;
 use crate::{migrations, packages, restore};
 
 /// The hub's configuration file, which loads what is rendered here.
 pub const CONFIGURATION: &str = "/usr/share/tljh/jupyterhub_config.py";
+
+/// The name under which systemd keeps the hub's listening socket (`tljh.listening`).
+const LISTENING: &str = "hub";
+/// JupyterHub, as it ends and starts again beside people at work.
+const MODULE: &str = "tljh.hub";
 
 /// Renders the hub's traits and becomes JupyterHub, which becomes this again if it cannot load a snippet.
 pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
@@ -23,7 +31,19 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
         .map(|(file, reason)| Refusal { file, reason });
     files::ensure_folder(&paths.state(), 0o700)?;
     files::ensure_folder(&paths.runtime(), 0o700)?;
+    // What the last hub left is this one's now; if it ends before it listens, nobody shall wait for it.
+    if let Err(error) =
+        sd_notify::notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(LISTENING)])
+    {
+        log::debug!("systemd does not listen: {error}");
+    }
     restore::finish_interrupted(paths)?;
+    if let Err(error) = held::ensure_held(paths, &SystemRunner) {
+        log::warn!(
+            "when its package is upgraded, the hub will see files of both versions until it is restarted\n{}",
+            render_error(&error, error.hint().as_deref()).trim_end()
+        );
+    }
     migrate(paths)?;
     let choice = choose(paths, refusal)?;
     tell(paths, &choice);
@@ -43,7 +63,7 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
 
     let python = paths.hub_python();
     let error = Command::new(&python)
-        .args(["-m", "jupyterhub", "-f", CONFIGURATION])
+        .args(["-m", MODULE, "-f", CONFIGURATION])
         .env("TLJH_TRAITS", paths.hub_traits())
         .env("TLJH_RUNNING", paths.running())
         .current_dir(paths.state())

@@ -21,8 +21,8 @@ const COMPILATION_DEADLINE: Duration = Duration::from_secs(600);
 const PYTHON_UPGRADE: &str = "tljh-user-env-python.service";
 /// Packages may have to be fetched.
 const PYTHON_UPGRADE_DEADLINE: Duration = Duration::from_secs(1800);
-/// A cold hub on a small machine.
-const LOGIN_PAGE_DEADLINE: Duration = Duration::from_secs(90);
+/// A cold hub on a small machine, after the old one has waited for servers that were being started.
+const LOGIN_PAGE_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Enables the services where that is wanted and, on a booted machine, starts them without waiting.
 pub fn begin(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), HubError> {
@@ -108,17 +108,20 @@ pub fn finish(paths: &Paths, runner: &dyn Runner) {
     }
     let page = format!("{}hub/login", settings.base_url);
     log::info!("waiting for the login page ...");
+    let systemd = Systemd::new(runner);
+    // In an upgrade the old hub answers until it has ended.
+    let is_renewed = || !systemd.has_job(HUB).unwrap_or(false);
     // With a certificate the proxy sends everybody on to HTTPS; whether the hub answers is asked where it listens.
     let served = || match http::status(&settings.http.address, port, &page)? {
         200 => Some(()),
         301 if settings.https.enabled => (http::status("", HUB_PORT, &page)? == 200).then_some(()),
         _ => None,
     };
-    if wait_for(LOGIN_PAGE_DEADLINE, served).is_some() {
+    let ready = || is_renewed().then(served).flatten();
+    if wait_for(LOGIN_PAGE_DEADLINE, ready).is_some() {
         log::info!("JupyterHub is ready at {}", public_url(&settings, runner));
         return;
     }
-    let systemd = Systemd::new(runner);
     let ailing = [PROXY, HUB]
         .into_iter()
         .find(|unit| !matches!(systemd.state(unit), Ok(UnitState::Active)));
