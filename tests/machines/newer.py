@@ -27,15 +27,18 @@ class Newer:
     def packages(self):
         return sorted(self.folder.iterdir())
 
-    def attempt(self, machine):
-        """Has apt bring the machine to this version, whatever comes of it; done once."""
+    def build(self, target):
+        """Makes the packages in the folder `target`; done once."""
         for unpacked in self.packages():
             # Hashes of files are of no concern here.
             (unpacked / "DEBIAN/md5sums").unlink(missing_ok=True)
-            target = machine.root / "var/tmp"
             subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", unpacked, target], check=True,
                            stdout=subprocess.DEVNULL)
             shutil.rmtree(unpacked)
+
+    def attempt(self, machine):
+        """Has apt bring the machine to this version, whatever comes of it; done once."""
+        self.build(machine.root / "var/tmp")
         return self.repeat(machine)
 
     @staticmethod

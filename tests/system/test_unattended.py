@@ -8,6 +8,7 @@ import pytest
 from tests.machines.hub_client import HubClient
 from tests.machines.install import add_repository, install, read_admin_password, wait_for_login_page
 from tests.machines.machine import Machine
+from tests.machines.newer import Newer
 from tests.machines.places import DIST, PROJECT
 
 ON_ANY_RELEASE = True
@@ -110,6 +111,26 @@ def test_needrestart_restarts_the_hub_and_leaves_peoples_servers_alone(shared, k
     assert "jupyter-admin.service" in told and "jupyterhub.service" in told, told
     shared.run("needrestart -q -r a", timeout=120)
     assert processes(shared)[0] != before[0]
+    wait_for_login_page(shared)
+    assert kernel.run("print(held)") == "42\n"
+
+
+def test_unattended_upgrades_upgrades_at_night_and_ends_no_kernel(shared, suite, kernel, tmp_path):
+    """The line of docs/install.md, and an archive of that origin."""
+    install(shared, "unattended-upgrades")
+    archive = shared.root / "srv/archive"
+    archive.mkdir()
+    Newer(suite, tmp_path, 1).build(archive)
+    shared.run("cd /srv/archive && apt-ftparchive packages . > Packages && apt-ftparchive"
+               " -o APT::FTPArchive::Release::Origin='The Littlest JupyterHub' release . > Release")
+    shared.write("/etc/apt/sources.list.d/archive.list", "deb [trusted=yes] file:/srv/archive ./\n")
+    line = re.search(r"echo '(Unattended-Upgrade.*)' \|", (PROJECT / "docs/install.md").read_text())[1]
+    shared.write("/etc/apt/apt.conf.d/51tljh-unattended-upgrades", line + "\n")
+    shared.run("apt-get -q update")
+    before = shared.output("dpkg-query -W -f '${Version}' tljh")
+    done = shared.run("unattended-upgrade -v", timeout=600)
+    assert shared.output("dpkg-query -W -f '${Version}' tljh") == f"{before}.1", done.stdout + done.stderr
+    assert shared.output("dpkg --audit") == ""
     wait_for_login_page(shared)
     assert kernel.run("print(held)") == "42\n"
 
