@@ -159,6 +159,14 @@ class Kernel:
     def run(self, code, timeout=60):
         """Execute `code` and return what it printed; AssertionError with the traceback on error."""
         connection = self.connect(timeout)
+        try:
+            return "".join(self.read_outputs(connection, self.send(connection, code)))
+        finally:
+            connection.close()
+
+    @staticmethod
+    def send(connection, code):
+        """Have `code` executed; returns the name of the request, and nothing of what becomes of it."""
         message = {
             "header": {
                 "msg_id": uuid.uuid4().hex, "username": "", "session": uuid.uuid4().hex,
@@ -168,11 +176,8 @@ class Kernel:
             "content": {"code": code, "silent": False, "store_history": False,
                         "user_expressions": {}, "allow_stdin": False, "stop_on_error": True},
         }
-        try:
-            connection.send(json.dumps(message))
-            return "".join(self.read_outputs(connection, message["header"]["msg_id"]))
-        finally:
-            connection.close()
+        connection.send(json.dumps(message))
+        return message["header"]["msg_id"]
 
     @staticmethod
     def read_outputs(connection, parent):
