@@ -173,6 +173,11 @@ class Kernel:
 
     def run_over(self, connection, code):
         """As `run`, over a connection that stays open."""
+        return "".join(self.read_outputs(connection, self.send(connection, code)))
+
+    @staticmethod
+    def send(connection, code):
+        """Have `code` executed; returns the name of the request, and nothing of what becomes of it."""
         message = {
             "header": {
                 "msg_id": uuid.uuid4().hex, "username": "", "session": uuid.uuid4().hex,
@@ -183,7 +188,7 @@ class Kernel:
                         "user_expressions": {}, "allow_stdin": False, "stop_on_error": True},
         }
         connection.send(json.dumps(message))
-        return "".join(self.read_outputs(connection, message["header"]["msg_id"]))
+        return message["header"]["msg_id"]
 
     @staticmethod
     def read_outputs(connection, parent):

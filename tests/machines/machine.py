@@ -16,28 +16,15 @@ from pathlib import Path
 
 from . import slots
 from .base import ensure_base, mirrors
+from .commands import Commands
 from .network import Wire
-from .places import CACHE, memory_available, unmount_below, wait_for
+from .places import CACHE, keep_in_memory, unmount_below, wait_for
 from .repository import DEBIAN_PORT
 
-ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-    "LANG": "C.UTF-8",
-    "TERM": "dumb",
-    "DEBIAN_FRONTEND": "noninteractive",
-}
 REBOOTED = 133
-# An installation and its use write 1 to 2 GB; below this much memory a disk goes to the host's disk.
-MEMORY_WANTED = 6 << 30
-DISK_SIZE = "6G"
 
 
-class CommandFailed(AssertionError):
-    """A command in a machine did not end with 0."""
-
-
-class Machine:
+class Machine(Commands):
     """One throw-away machine; `layers` are the read-only trees of its disk, lowest first."""
 
     def __init__(self, suite, repository=None, offline=False, extra=(), layers=None, durable=False):
@@ -85,10 +72,8 @@ class Machine:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         # apt and dpkg write and remove tens of thousands of small files.
-        if not self.durable and memory_available() > MEMORY_WANTED:
-            subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", f"mode=755,size={DISK_SIZE}", self.name, self.directory], check=True
-            )
+        if not self.durable:
+            keep_in_memory(self.directory)
         for part in ("upper", "work", "root"):
             (self.directory / part).mkdir(parents=True)
         self.mount()
@@ -165,13 +150,6 @@ class Machine:
                 return int(child)
         return None
 
-    def wait_booted(self, deadline=90):
-        wait_for(
-            lambda: self.run("systemctl is-system-running", check=False).stdout.strip()
-            in ("running", "degraded"),
-            deadline, f"boot of {self.name}",
-        )
-
     def reboot(self):
         """As `systemctl reboot` typed by the administrator; returns when it is up again."""
         self.run("systemctl --no-block reboot", check=False)
@@ -211,45 +189,23 @@ class Machine:
 
     def command(self, command, user=None, environment=None):
         """The host's argument list that runs `command` (shell text or a list) inside."""
-        if isinstance(command, str):
-            command = ["/bin/bash", "-c", command]
-        pairs = {**ENVIRONMENT, **(environment or {})}
-        inside = ["env", "-i", *(f"{key}={value}" for key, value in pairs.items()), *command]
-        if user:
-            inside = ["runuser", "-u", user, "--", *inside]
+        return self.enter(self.words(command, user, environment))
+
+    def enter(self, inside):
+        """The host's argument list that runs `inside` inside."""
         if self.leader is None:
             # As builders of images do it: nothing is booted, but there is /proc and a network.
             return ["nsenter", f"--net={self.wire.path}", "--", "unshare", "--mount", "--pid",
                     "--fork", "--kill-child", "--mount-proc", f"--root={self.root}", "--", *inside]
         return ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *inside]
 
-    def run(self, command, user=None, check=True, input=None, timeout=300, environment=None):
-        """Run `command` as root or `user`; CommandFailed with its output unless it ends with 0."""
-        done = subprocess.run(
-            self.command(command, user, environment),
+    def execute(self, words, input, timeout):
+        return subprocess.run(
+            self.enter(words),
             input=input, stdin=None if input is not None else subprocess.DEVNULL,
             capture_output=True, text=True, errors="replace", timeout=timeout,
         )
-        if check and done.returncode != 0:
-            raise CommandFailed(
-                f"{self.name}: `{command}` ended with {done.returncode}\n"
-                f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
-            )
-        return done
 
     def start(self, command, user=None, environment=None, **popen):
         """As `run`, in the background; returns the Popen."""
         return subprocess.Popen(self.command(command, user, environment), **popen)
-
-    def output(self, command, **options):
-        return self.run(command, **options).stdout.strip()
-
-    def write(self, path, content, mode=0o644):
-        self.run(["sh", "-c", 'cat > "$1" && chmod "$2" "$1"', "-", path, f"{mode:o}"], input=content)
-
-    def journal(self, *options):
-        return self.run(["journalctl", "--no-pager", "-o", "short-precise", *options], check=False).stdout
-
-    def wait_for(self, command, deadline=30.0):
-        """Wait until `command` ends with 0 inside."""
-        return wait_for(lambda: self.run(command, check=False).returncode == 0, deadline, command, 0.2)

@@ -21,7 +21,9 @@ class Newer:
             subprocess.run(["dpkg-deb", "-R", deb, unpacked], check=True)
             control = unpacked / "DEBIAN/control"
             version = re.search(r"^Version: (.*)$", control.read_text(), re.M)[1]
-            control.write_text(control.read_text().replace(version, f"{version}.{number}"))
+            self.version = f"{version}.{number}"
+            # The packages name each other's version too.
+            control.write_text(control.read_text().replace(version, self.version))
         self.bundle = Lock(folder / "tljh-user-env" / LIB)
 
     def packages(self):
@@ -51,3 +53,11 @@ class Newer:
         machine.run("rm /var/tmp/*.deb")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+
+def index_debs(folder):
+    """Make `folder` a repository without a signature, of one folder alone."""
+    packages = subprocess.run(
+        ["apt-ftparchive", "packages", "."], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    (folder / "Packages").write_text(packages)

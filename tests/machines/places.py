@@ -15,6 +15,9 @@ DIST = Path(os.environ.get("TLJH_DIST", PROJECT / "dist"))
 DATA = PROJECT / "tests" / "data"
 CACHE = Path(os.environ.get("TLJH_CACHE", "/var/cache/tljh"))
 STATE = Path("/run/tljh-machines")
+# An installation and its use write 1 to 2 GB; below this much memory a machine's disk goes to the host's disk.
+MEMORY_WANTED = 6 << 30
+DISK_SIZE = "6G"
 
 
 def suites():
@@ -57,6 +60,14 @@ def memory_available():
     """Bytes of memory that programs could get now."""
     text = Path("/proc/meminfo").read_text()
     return int(text.split("MemAvailable:")[1].split()[0]) << 10
+
+
+def keep_in_memory(directory):
+    """Have what comes into the empty `directory` in memory, where there is enough."""
+    if memory_available() > MEMORY_WANTED:
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"mode=755,size={DISK_SIZE}", "tljh-machine", directory], check=True
+        )
 
 
 def unmount_below(directory):

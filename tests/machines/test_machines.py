@@ -6,7 +6,8 @@ import pytest
 
 from tests.machines import inventory
 from tests.machines.browser import Browser
-from tests.machines.machine import CommandFailed, Machine
+from tests.machines.commands import CommandFailed
+from tests.machines.machine import Machine
 from tests.machines.places import suites, wait_for
 from tests.machines.repository import Repository
 

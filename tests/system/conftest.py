@@ -7,25 +7,17 @@ its machines' journals in dist/logs.
 
 import os
 import re
-import shutil
-import time
 import zlib
 
 import pytest
 
-from tests.machines.base import ensure_base
-from tests.machines.install import (
-    add_repository, install, read_admin_password, wait_for_login_page,
-)
+from tests.machines.install import read_admin_password, wait_for_login_page
 from tests.machines.hub_client import HubClient
+from tests.machines.layers import installed_layers
 from tests.machines.machine import Machine
 from tests.machines.newer import Newer
-from tests.machines.places import CACHE, DIST, locked, suites
+from tests.machines.places import DIST, suites
 from tests.machines.repository import Repository
-
-
-# Seconds after which a layer that nobody asked for is in nobody's use.
-UNUSED = 6 * 3600
 
 
 @pytest.fixture(scope="session")
@@ -95,29 +87,6 @@ class Machines:
     def end(self):
         for machine in self.made:
             machine.destroy()
-
-
-def installed_layers(suite, repository, packages="tljh"):
-    """The layers of a disk with the repository's newest tljh, or with `packages` as apt takes them; installed once and kept."""
-    base = ensure_base(suite)
-    chosen = "" if packages == "tljh" else f"-{zlib.crc32(packages.encode()):08x}"
-    kept = CACHE / "installed" / f"{base.name}-{repository.digest(suite)}{chosen}"
-    with locked(f"installed-{suite}"):
-        if not kept.is_dir():
-            # Another checkout's tests may run on another layer of these.
-            for old in kept.parent.glob(f"{suite}-*"):
-                if old.stat().st_mtime < time.time() - UNUSED:
-                    shutil.rmtree(old)
-            with Machine(suite, repository) as machine:
-                machine.boot()
-                add_repository(machine)
-                install(machine, packages)
-                wait_for_login_page(machine)
-                # Without its bytecode each server and kernel of the tests would compile JupyterLab again.
-                machine.run("systemctl start tljh-user-env-compile", timeout=600)
-                machine.keep_disk(kept)
-        os.utime(kept)
-    return [base, kept]
 
 
 @pytest.hookimpl(hookwrapper=True)
