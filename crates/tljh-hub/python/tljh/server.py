@@ -43,13 +43,14 @@ class Server(HTTPServer):
     def initialize(self, *arguments, **options):
         super().initialize(*arguments, **options)
         self.listening = []
-        #: Connections of requests that are not answered yet.
+        self.connections = weakref.WeakSet()
+        #: Those of requests that are not answered yet.
         self.open = set()
         #: Those whose answers are streams.
         self.streams = set()
-        #: Connections that have carried no request yet.
+        #: Those that have carried no request yet.
         self.silent = weakref.WeakSet()
-        #: Connections with answers that may not be sent to the end yet.
+        #: Those with answers that may not be sent to the end yet.
         self.answered = weakref.WeakSet()
 
     def listen(self, port, address=None, **options):
@@ -58,6 +59,7 @@ class Server(HTTPServer):
         self.add_sockets(self.listening)
 
     def handle_stream(self, stream, address):
+        self.connections.add(stream)
         self.silent.add(stream)
         return super().handle_stream(stream, address)
 
@@ -84,11 +86,21 @@ class Server(HTTPServer):
         silent = any(not stream.closed() for stream in self.silent)
         return bool(self.open) or silent or any(stream.writing() for stream in self.answered)
 
+    def close_unused(self):
+        """Close the connections that wait for another request."""
+        used = {connection.stream for connection in self.open | self.streams}
+        for stream in self.connections - self.silent:
+            if stream not in used and not stream.closed() and not stream.writing():
+                stream.close()
+
     async def end_gracefully(self, deadline):
         """Take no more connections, leave those that come to the next hub, and answer what has come, for ``deadline`` (s)."""
         for socket in self.listening:
             listening.leave(socket)
         self.stop()
+        # The proxy keeps connections, and would go on sending requests over them; it makes others for them now.
+        self.conn_params.no_keep_alive = True
+        self.close_unused()
         began = time.monotonic()
         while self.is_busy() and time.monotonic() < began + deadline:
             await asyncio.sleep(0.02)
