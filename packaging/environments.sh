@@ -30,6 +30,12 @@ if [ -d "$out" ]; then
     exit 0
 fi
 
+# The minimal system serves one at a time. Not the lock of debs.sh, which holds that for as long as programs are built.
+if [ -z "${TLJH_ENVIRONMENTS_LOCKED:-}" ]; then
+    mkdir -p "$cache"
+    TLJH_ENVIRONMENTS_LOCKED=1 exec flock --close "$cache/environments.lock" "$0" "$@"
+fi
+
 root="$cache/build-root/$suite"
 if [ ! -e "$root/etc/debian_version" ]; then
     say "making a minimal $suite system to build in"

@@ -102,8 +102,7 @@ def make_repository(suite, debs, work, target):
 
 def ensure_environment(suite):
     """The hub's environment with the earlier JupyterHub."""
-    script = PROJECT / "packaging/environments.sh"
-    printed = run("flock", CACHE / "debs.lock", script, suite, environment={"HUB_REQUIREMENTS": str(LOCK)})
+    printed = run(PROJECT / "packaging/environments.sh", suite, environment={"HUB_REQUIREMENTS": str(LOCK)})
     return Path(printed.strip()) / "hub"
 
 
