@@ -54,6 +54,8 @@ def may_log_in(machine, name):
 
 @pytest.fixture(scope="module")
 def pupil(shared, teacher):
+    # These tests take longer than an idle server is left running.
+    shared.run("tljh-config set services.cull.enabled false && tljh-config reload hub")
     teacher.add_user("pupil")
     client = HubClient(shared.url, "pupil").login(PASSWORD)
     client.start_server()

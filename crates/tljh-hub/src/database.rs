@@ -32,10 +32,16 @@ pub fn copy(
 }
 
 /// Brings `file`, which is in nobody's use, to the schema of the hub that is installed; whether there was anything to do.
+/// That is known sooner where `schema` is JupyterHub's name for it.
 ///
 /// # Errors
 /// JupyterHub's migrations failed; `file` is then of no use.
-pub fn migrate(machine: &Paths, runner: &dyn Runner, file: &Path) -> Result<bool, CommandError> {
-    let migrate = database(machine).arg("migrate").arg(file);
+pub fn migrate(
+    machine: &Paths,
+    runner: &dyn Runner,
+    file: &Path,
+    schema: Option<&str>,
+) -> Result<bool, CommandError> {
+    let migrate = database(machine).arg("migrate").arg(file).args(schema);
     Ok(runner.run(&migrate)?.stdout.trim() == "migrated")
 }

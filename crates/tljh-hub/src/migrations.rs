@@ -30,7 +30,7 @@ pub const PASS_THROUGH: &str = "0.1.0";
 /// Of a state that has no number: that of the package before versions were counted.
 const UNNUMBERED: u32 = 1;
 
-pub use schema::{REVISION, expect, forget};
+pub use schema::{REVISION, expect};
 
 /// From one version of the state to the next.
 struct Step {

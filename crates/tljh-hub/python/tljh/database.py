@@ -32,8 +32,17 @@ def copy(source, target):
         os.fsync(file.fileno())
 
 
-def migrate(path):
-    """Bring the database to the schema of this JupyterHub; return whether there was anything to do."""
+def has_schema(path, name):
+    """Whether the database has the schema of that name, asked without JupyterHub, whose import takes a second."""
+    with contextlib.closing(open_existing(path)) as database, contextlib.suppress(sqlite3.OperationalError):
+        return database.execute("SELECT version_num FROM alembic_version").fetchall() == [(name,)]
+    return False
+
+
+def migrate(path, schema=None):
+    """Bring the database to the schema of this JupyterHub, called ``schema``; return whether there was anything to do."""
+    if schema and has_schema(path, schema):
+        return False
     import alembic.command
     import alembic.config
     import sqlalchemy
@@ -67,13 +76,14 @@ def main():
     copying.add_argument("target")
     migrating = commands.add_parser("migrate", help="to this JupyterHub's schema; prints `migrated` or `current`")
     migrating.add_argument("file")
+    migrating.add_argument("schema", nargs="?", help="its name, where it is known")
     arguments = parser.parse_args()
     os.umask(0o077)
     try:
         if arguments.command == "copy":
             copy(arguments.source, arguments.target)
         else:
-            print("migrated" if migrate(arguments.file) else "current")
+            print("migrated" if migrate(arguments.file, arguments.schema) else "current")
     # A migration may raise anything.
     except Exception as error:
         sys.exit(f"{type(error).__name__}: {error}")

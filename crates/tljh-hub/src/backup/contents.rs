@@ -28,20 +28,25 @@ pub fn holds(path: &str) -> bool {
         && (path.starts_with(paths.configuration())
             || path.parent() == Some(&paths.account_registry())
             || path == paths.hub_database()
-            || secrets(&paths).iter().any(|secret| path == secret)
+            || named_files(&paths).iter().any(|named| path == named)
             || is_password_file(&paths, path))
 }
 
 /// The files of the state that are there, the hub's database and records of accounts left out.
 pub fn single_files(paths: &Paths) -> Result<Vec<PathBuf>, BackupError> {
-    let mut found = secrets(paths).to_vec();
+    let mut found = named_files(paths).to_vec();
     found.retain(|path| path.is_file());
     found.extend(password_files(paths)?);
     Ok(found)
 }
 
-fn secrets(paths: &Paths) -> [PathBuf; 2] {
-    [paths.cookie_secret(), paths.proxy_api_token()]
+/// Secrets, and what is known of the database that goes with them.
+fn named_files(paths: &Paths) -> [PathBuf; 3] {
+    [
+        paths.cookie_secret(),
+        paths.proxy_api_token(),
+        paths.database_schema(),
+    ]
 }
 
 /// A dbm database is one file or several, `passwords.dbm` with endings.
@@ -109,8 +114,8 @@ pub fn copy(
             }
         }
     }
-    for secret in secrets(paths) {
-        copying.file(&secret)?;
+    for named in named_files(paths) {
+        copying.file(&named)?;
     }
     copying.passwords(paths)?;
     copying.database(paths, runner, damaged)?;

@@ -134,7 +134,6 @@ impl PutBack<'_> {
         let database = self.target.hub_database();
         let wanted = database.clone();
         let found = self.files(move |path| path == wanted).next();
-        migrations::forget(self.target)?;
         let new = beside(&database);
         if let Some((entry, _, copy)) = &found {
             files::ensure_absent(&new)?;

@@ -35,11 +35,6 @@ pub fn is_pending(state: &Paths, machine: &Paths) -> bool {
     }
 }
 
-/// Forgets what is known, for the database is another one.
-pub fn forget(paths: &Paths) -> Result<(), FileError> {
-    files::ensure_absent(&paths.database_schema())
-}
-
 /// Migrates a copy of the database, and renames it where there was anything to do, after `before_change`.
 pub fn migrate(
     state: &Paths,
@@ -55,7 +50,7 @@ pub fn migrate(
     files::ensure_absent(&copy)?;
     // SQLite's copy has rolled back what a killed hub left beside the database, which must not meet the new one.
     let migrated = database::copy(machine, runner, &path, &copy)
-        .and_then(|()| database::migrate(machine, runner, &copy))
+        .and_then(|()| database::migrate(machine, runner, &copy, installed(machine).as_deref()))
         .map_err(|source| MigrationError::Database {
             path: path.clone(),
             source,
@@ -147,7 +142,7 @@ mod tests {
         let made = Installation::new();
         assert_eq!(installed(&made.paths).unwrap(), "one");
         assert!(!is_pending(&made.paths, &made.paths));
-        forget(&made.paths).unwrap();
+        files::ensure_absent(&made.paths.database_schema()).unwrap();
         assert!(is_pending(&made.paths, &made.paths), "nothing is known");
         script(&made, "three", "\"two\"");
         script(&made, "two", "'one'");
@@ -156,7 +151,7 @@ mod tests {
         assert!(!is_pending(&made.paths, &made.paths));
         script(&made, "four", "'three'");
         assert!(is_pending(&made.paths, &made.paths));
-        forget(&made.paths).unwrap();
+        files::ensure_absent(&made.paths.database_schema()).unwrap();
         expect(&made.paths).unwrap();
         assert_eq!(made.read("var/lib/tljh/database-schema"), None);
         fs::remove_file(made.paths.hub_database()).unwrap();
