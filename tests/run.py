@@ -54,6 +54,8 @@ def stages():
     }
     # Machines wait more than they compute: two files of tests at a time for each release.
     yield {"system": pytest("system", f"--numprocesses={2 * len(SUITES)}", "--dist=loadgroup")}
+    # Emulated machines compute all the time.
+    yield {"vm": pytest("vm", *WORKERS)}
 
 
 def on_request():
