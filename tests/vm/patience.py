@@ -2,6 +2,8 @@
 
 # Seconds until what is waited for has happened, on a host that has other things to do too.
 PATIENCE = 900
+# Its start takes most of that; where it says nothing it is left out.
+HUB = ("jupyterhub.service",)
 SNIPPET = "/etc/tljh/jupyterhub_config.d/emulated.py"
 
 

@@ -2,8 +2,6 @@
 
 from patience import PATIENCE
 
-# Its start takes most of the time of an emulated machine; where it says nothing it is left out.
-HUB = ("jupyterhub.service",)
 # Somebody else's file, waited for: with it the file system writes down which files there are, whatever is in them.
 OTHER = "echo > /var/tmp/other && sync /var/tmp/other"
 
@@ -22,7 +20,8 @@ def cut_once(machine, condition, command=None, may_end=False):
     machine.cut_power()
     if ended and (ended.returncode or not may_end):
         raise AssertionError(
-            f"`{command}` ended with {ended.returncode} before `{condition}`:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+            f"`{command}` ended with {ended.returncode} before `{condition}`:\n"
+            f"{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
         )
 
 

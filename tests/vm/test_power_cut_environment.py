@@ -10,8 +10,8 @@ from tests.machines.hub_client import HubClient
 from tests.machines.install import read_admin_password, wait_for_login_page
 from tests.user_env.wheels import make_wheel
 
-from patience import PATIENCE, give_servers_time
-from power import HUB, cut_after, cut_once
+from patience import HUB, PATIENCE, give_servers_time
+from power import cut_after, cut_once
 
 INDEX = "/srv/wheels"
 SITE = "lib/python3*/site-packages"

@@ -4,8 +4,8 @@ from tests.machines.hub_client import HubClient
 from tests.machines.install import http_status, read_admin_password, wait_for_login_page
 from tests.machines.places import wait_for
 
-from patience import PATIENCE
-from power import HUB, cut_after
+from patience import HUB, PATIENCE
+from power import cut_after
 
 API = ("curl -sS --fail-with-body -H \"Authorization: token $(cat /var/lib/tljh/proxy-api-token)\" "
        "http://127.0.0.1:15002/api/routes")

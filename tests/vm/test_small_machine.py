@@ -9,7 +9,7 @@ from tests.machines.hub_client import HubClient
 from tests.machines.install import read_admin_password, wait_for_login_page
 from tests.machines.places import wait_for
 
-from patience import PATIENCE, give_servers_time
+from patience import HUB, PATIENCE, give_servers_time
 
 PASSWORD = "a first password"
 # MiB and cores, for each user's server.
@@ -42,11 +42,11 @@ def megabytes(machine, *units):
 @pytest.fixture(scope="module")
 def students(machine):
     """Two students, each with a server within the limits."""
-    machine.boot()
-    wait_for_login_page(machine, deadline=PATIENCE)
+    machine.boot(without=HUB)
     give_servers_time(machine)
     machine.run(f"tljh-config set limits.memory {MEMORY}M && tljh-config set limits.cpu {CORES}")
-    machine.run("tljh-config reload --timeout 300", timeout=PATIENCE)
+    machine.poweroff()
+    machine.boot()
     wait_for_login_page(machine, deadline=PATIENCE)
     teacher = HubClient(machine.url, "admin").login(read_admin_password(machine))
     made = []
