@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs every test, from unit to browser, and ends with counted totals.
 
-    tests/run.py [GROUP...]      all groups by default, but for `jupyterhub`; `tests/run.py --list` names them
+    tests/run.py [GROUP...]      all groups by default, but for `jupyterhub` and `vm`; `tests/run.py --list` names them
 
 `SUITES` chooses the Debian releases of the tests on machines; what is the same on each of them is tested on one, with
 `EVERY=1` on all. The groups of one stage run side by side;
@@ -57,8 +57,10 @@ def stages():
 
 
 def on_request():
-    """Groups that run only when they are named: JupyterHub's own tests have time-outs that a busy machine breaks."""
+    """Groups that run only when they are named: a busy machine breaks time-outs in JupyterHub's own tests, and in what
+    emulated machines do."""
     yield {"jupyterhub": pytest("proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY)}
+    yield {"vm": pytest("vm", *WORKERS)}
 
 
 def count(output):

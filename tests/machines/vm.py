@@ -95,7 +95,8 @@ class Vm(Commands):
         forwarded = "".join(f",hostfwd=tcp:{self.address}:{port}-:{port}" for port in PORTS)
         return [
             "-nodefaults", "-no-user-config", "-display", "none",
-            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2", "-m", str(self.memory),
+            "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2",
+            "-m", str(self.memory),
             "-kernel", kernel, "-initrd", initrd,
             "-append", " ".join([
                 "root=/dev/vda rw console=ttyS0 quiet mitigations=off", *(f"systemd.mask={unit}" for unit in without),
