@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 from tests.user_env.bundles import Lock
 
@@ -53,6 +55,14 @@ class Newer:
         machine.run("rm /var/tmp/*.deb")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+
+def renumber_debs(suite, target, suffix):
+    """Write the packages of `suite` into the folder `target`, their version longer by `suffix`; returns it."""
+    with tempfile.TemporaryDirectory() as folder:
+        newer = Newer(suite, Path(folder), suffix.removeprefix("."))
+        newer.build(target)
+    return newer.version
 
 
 def index_debs(folder):

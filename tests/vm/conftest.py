@@ -37,7 +37,7 @@ def suite(request):
 
 @pytest.fixture(scope="module")
 def layers(suite, repository):
-    return installed_layers(suite, repository, image.PACKAGES)
+    return installed_layers(suite, repository, extra=image.PACKAGES)
 
 
 @pytest.fixture(scope="module")
