@@ -37,13 +37,14 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
     {
         log::debug!("systemd does not listen: {error}");
     }
-    restore::finish_interrupted(paths)?;
     if let Err(error) = held::ensure_held(paths, &SystemRunner) {
         log::warn!(
             "when its package is upgraded, the hub will see files of both versions until it is restarted\n{}",
             render_error(&error, error.hint().as_deref()).trim_end()
         );
     }
+    // With the files that the hub will run from.
+    restore::finish_interrupted(paths)?;
     migrate(paths)?;
     let choice = choose(paths, refusal)?;
     tell(paths, &choice);
