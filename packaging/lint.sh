@@ -75,7 +75,7 @@ packages() {
     # Everything not overridden in a package, by its name and for a reason given there, fails.
     # shellcheck disable=SC2086 # names without blanks
     printf '%s\0' $found |
-        xargs -0 -n 1 -P "$(nproc)" lintian --profile debian --fail-on warning --tag-display-limit 0 --allow-root
+        xargs -0 -n 1 -P "$(nproc)" lintian --profile debian --fail-on error,warning --tag-display-limit 0 --allow-root
 }
 
 check rustfmt form
