@@ -1,9 +1,11 @@
 //! The real program, on free ports, with a state directory of its own.
 
 use std::io::{BufRead as _, BufReader};
+use std::iter;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{self, Child, ChildStderr, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -158,7 +160,7 @@ impl Proxy {
     }
 
     /// Sends SIGTERM and gives the exit status.
-    pub fn stop(&mut self) -> std::process::ExitStatus {
+    pub fn stop(&mut self) -> process::ExitStatus {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -271,12 +273,17 @@ pub fn command(folder: &TempDir, port: u16, api_port: u16) -> Command {
     command
 }
 
+/// A port where nobody listens, and that nobody gets who asks for any: it is below those that Linux gives away
+/// (`ip_local_port_range`, from 32768), so that it stays free beside the tests that run at the same time.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    iter::repeat_with(|| {
+        let number = process::id() * 97 + GIVEN.fetch_add(1, Ordering::Relaxed);
+        u16::try_from(20_000 + number % 12_000).unwrap()
+    })
+    .find(is_free)
+    .unwrap()
 }
 
 /// Tries until there is an answer, or fails the test at the deadline.
