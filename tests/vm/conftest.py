@@ -6,6 +6,7 @@ that tests/run.py gives them a stage of their own and two workers. Figures that 
 
 import os
 import re
+import subprocess
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
 
@@ -14,11 +15,16 @@ import pytest
 from tests.machines import image
 from tests.machines.layers import installed_layers
 from tests.machines.network import bind_server
-from tests.machines.places import DIST, suites
+from tests.machines.places import DIST, PROJECT, suites
 from tests.machines.repository import QuietHandler, Repository, serve, stop
 from tests.machines.vm import Vm
 
 FIGURE = "figure"
+
+
+def pytest_sessionstart(session):
+    """These tests run on request only: whoever does not ask for them needs no emulator."""
+    subprocess.run([PROJECT / "packaging/need.sh", PROJECT / "tests/vm/apt-packages.txt"], check=True)
 
 
 @pytest.fixture(scope="session")
