@@ -14,9 +14,6 @@ cargo_deb_version=3.8.0
 suites=${SUITES:-bookworm trixie}
 version=$(package_version)
 packages="tljh-hub tljh-config tljh-user-env tljh-proxy tljh-archive-keyring tljh"
-# Apart from what is built for other ends: these programs name no folder of the builder.
-programs="$CARGO_TARGET_DIR/packages"
-bin="$programs/release"
 
 ensure_cargo_deb() {
     tool="$cache/tools/bin/cargo-deb"
@@ -180,17 +177,7 @@ if [ -z "${TLJH_DEBS_LOCKED:-}" ]; then
     TLJH_DEBS_LOCKED=1 exec flock --close "$cache/debs.lock" "$0" "$@"
 fi
 cargo_deb=$(ensure_cargo_deb)
-say "building the programs"
-(
-    cd "$project"
-    # Not the checkout's own path, which cargo names relatively: another checkout can use what this one built.
-    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates"
-    export RUSTFLAGS
-    cargo build --quiet --release --locked --workspace --exclude tljh-conda --bins --target-dir "$programs"
-    cargo build --quiet --profile release-conda --locked --package tljh-conda --bins --target-dir "$programs"
-    # Beside the others, where tests look for it too.
-    install "$programs/release-conda/tljh-conda" "$bin/tljh-conda"
-)
+bin=$("$project/packaging/programs.sh")
 
 for suite in $suites; do
     full_version=$version$(suite_suffix "$suite")
