@@ -8,7 +8,7 @@ from tests.package.debs import PYTHON
 HUB = "/opt/tljh/hub"
 MODULES = """jupyterhub.app systemdspawner firstuseauthenticator nativeauthenticator
     ldapauthenticator tmpauthenticator oauthenticator.github jupyterhub_idle_culler pamela pluggy pycurl
-    tljh.user_creating_spawner tljh.environment tljh.programs tljh.hooks tljh.login tljh.hub""".split()
+    tljh.user_creating_spawner tljh.environment tljh.programs tljh.hooks tljh.login tljh.hub tljh.start""".split()
 UNCHECKED_HASH = 1
 
 

@@ -112,7 +112,7 @@ impl<'a> Systemd<'a> {
             .map(drop)
     }
 
-    /// Has `units` started at boot. Needs no running systemd.
+    /// Has `units` started at boot. Needs no running systemd, and tells a running one nothing.
     ///
     /// # Errors
     /// systemctl failed.
@@ -120,7 +120,7 @@ impl<'a> Systemd<'a> {
         self.runner
             .run(
                 &Invocation::new("systemctl")
-                    .args(["enable", "--quiet", "--"])
+                    .args(["enable", "--quiet", "--no-reload", "--"])
                     .args(units),
             )
             .map(drop)

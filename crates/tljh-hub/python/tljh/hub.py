@@ -1,4 +1,4 @@
-"""JupyterHub that can be started again while people work: ``python -m tljh.hub`` in the place of ``-m jupyterhub``.
+"""JupyterHub that can be started again while people work: ``python -m tljh.start`` in the place of ``-m jupyterhub``.
 
 Asked to end (SIGTERM), it first waits for the servers that are being started or stopped, and serves meanwhile; then it leaves
 its listening socket to the next hub, answers what has come, and ends. A second SIGTERM cuts that short. Both waits
@@ -6,7 +6,6 @@ have a limit: a server that takes longer goes on by itself, and the next hub tak
 """
 
 import asyncio
-import sys
 import time
 
 from jupyterhub import app
@@ -64,10 +63,3 @@ class JupyterHub(app.JupyterHub):
 def main():
     HTTPServer.configure(Server)
     JupyterHub.launch_instance()
-
-
-if __name__ == "__main__":
-    # As a module it has a class of its own, which would be another than this one.
-    from tljh import hub
-
-    sys.exit(hub.main())

@@ -35,7 +35,8 @@ pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), Hu
             )
         }
         Action::AbortRemove => {
-            services::begin(paths, &SystemRunner, true)?;
+            services::begin_proxy(paths, &SystemRunner, true)?;
+            services::begin_hub(paths, &SystemRunner, true)?;
             services::finish(paths, &SystemRunner);
             Ok(())
         }
@@ -63,12 +64,14 @@ fn configure(
     ensure_folders(paths)?;
     runner.run(&Invocation::new("systemd-sysusers").arg("tljh.conf"))?;
     upgrading::prepare(paths, runner, previous)?;
-    first_admin::ensure(paths, runner, answers)?;
     let enable = previous.is_none() || paths.removal_marker().exists();
+    services::begin_proxy(paths, runner, enable)?;
+    // Before the hub is there: whoever came first would choose a password that is missing.
+    first_admin::ensure(paths, runner, answers)?;
     // The hub needs the user environment at the first spawn only: both get ready side by side. In an upgrade the new hub
     // meets the old environment for seconds. It does so anyway in servers that run on, which JupyterHub provides for;
     // the other way round, a server of a later version than its hub, would be new.
-    services::begin(paths, runner, enable)?;
+    services::begin_hub(paths, runner, enable)?;
     ensure_environment(paths, runner)?;
     services::begin_python_upgrade(paths, runner);
     services::finish(paths, runner);
@@ -82,8 +85,9 @@ fn ensure_environment(paths: &Paths, runner: &dyn Runner) -> Result<(), HubError
     if !is_there {
         log::info!("making the user environment (JupyterLab and its companions) ...");
     }
-    let ensure = Invocation::new("tljh-user-env")
-        .arg("ensure")
+    // Whoever waits for the login page, or is at work, comes first.
+    let ensure = Invocation::new("nice")
+        .args(["tljh-user-env", "ensure"])
         .deadline(ENVIRONMENT_DEADLINE);
     match runner.run(&ensure) {
         // What was brought to this version, or why it was not.

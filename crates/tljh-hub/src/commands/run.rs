@@ -21,7 +21,7 @@ pub const CONFIGURATION: &str = "/usr/share/tljh/jupyterhub_config.py";
 /// The name under which systemd keeps the hub's listening socket (`tljh.listening`).
 const LISTENING: &str = "hub";
 /// JupyterHub, as it ends and starts again beside people at work.
-const MODULE: &str = "tljh.hub";
+const MODULE: &str = "tljh.start";
 
 /// Renders the hub's traits and becomes JupyterHub, which becomes this again if it cannot load a snippet.
 pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {

@@ -24,23 +24,38 @@ const PYTHON_UPGRADE_DEADLINE: Duration = Duration::from_secs(1800);
 /// A cold hub on a small machine, after the old one has waited for servers that were being started.
 const LOGIN_PAGE_DEADLINE: Duration = Duration::from_secs(120);
 
-/// Enables the services where that is wanted and, on a booted machine, starts them without waiting.
-pub fn begin(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), HubError> {
+/// Enables the proxy where that is wanted and, on a booted machine, starts it without waiting. Until there is a hub it tells
+/// people to wait.
+pub fn begin_proxy(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), HubError> {
     let systemd = Systemd::new(runner);
     if enable {
-        systemd.enable(&[HUB, PROXY])?;
-        files::ensure_absent(&paths.removal_marker())?;
+        systemd.enable(&[PROXY])?;
     }
     if Systemd::is_booted(paths) {
         systemd.reload_manager()?;
-        // Refused only for units that an administrator masked, which is their wish.
-        for unit in [PROXY, HUB] {
-            if let Err(error) = systemd.begin_renewal(unit) {
-                log::warn!("{error}");
-            }
-        }
+        begin_renewal(systemd, PROXY);
     }
     Ok(())
+}
+
+/// Likewise the hub, for which all must be ready: from now on people may log in.
+pub fn begin_hub(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), HubError> {
+    let systemd = Systemd::new(runner);
+    if enable {
+        systemd.enable(&[HUB])?;
+        files::ensure_absent(&paths.removal_marker())?;
+    }
+    if Systemd::is_booted(paths) {
+        begin_renewal(systemd, HUB);
+    }
+    Ok(())
+}
+
+fn begin_renewal(systemd: Systemd, unit: &str) {
+    // Refused only for units that an administrator masked, which is their wish.
+    if let Err(error) = systemd.begin_renewal(unit) {
+        log::warn!("{error}");
+    }
 }
 
 /// Has the user environment byte-compiled: in the background where people wait for the login page, at once
