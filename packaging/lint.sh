@@ -43,7 +43,7 @@ crates() {
     fi
     "$tool" --locked --log-level error check --hide-inclusion-graph --show-stats bans licenses sources || return 1
     if "$tool" --locked --log-level off fetch db 2>/dev/null; then
-        "$tool" --locked --log-level error check --disable-fetch advisories
+        "$tool" --locked --offline --log-level error check advisories
     else
         say "advisories: NOT CHECKED, their database could not be fetched"
     fi
