@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs every test, from unit to browser, and ends with counted totals.
 
-    tests/run.py [GROUP...]      all groups by default, but for `jupyterhub` and `vm`; `tests/run.py --list` names them
+    tests/run.py [GROUP...]      all groups by default, but for `jupyterhub`, `vm`, `faults` and `piuparts`; `tests/run.py --list` names them
 
 `SUITES` chooses the Debian releases of the tests on machines; what is the same on each of them is tested on one, with
 `EVERY=1` on all. The groups of one stage run side by side;
@@ -61,6 +61,9 @@ def on_request():
     emulated machines do."""
     yield {"jupyterhub": pytest("proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY)}
     yield {"vm": pytest("vm", *WORKERS)}
+    # Every fault of which the group `system` tries some.
+    yield {"faults": pytest("system/test_faults.py", FAULTS="every")}
+    yield {"piuparts": pytest("piuparts", *WORKERS)}
 
 
 def count(output):

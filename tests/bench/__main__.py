@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.machines.places import DIST
 from tests.machines.repository import Repository
 
-from . import conda, config, environment, installation, memory, proxies, sessions, sizes, upgrade, user_env
+from . import conda, config, environment, installation, lifecycle, memory, proxies, sessions, sizes, upgrade, user_env
 from .figures import load, missing, print_heading, print_rows
 
 RUNS = 3
@@ -27,6 +27,7 @@ def main():
     try:
         figures += measure_machine(suite, repository)
         figures += attempt("sizes", sizes.measure, suite, repository)
+        figures += attempt("package's life", lifecycle.measure, suite, repository)
     finally:
         repository.close()
     figures += attempt("upgrade", upgrade.measure, suite)

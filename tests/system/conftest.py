@@ -98,6 +98,15 @@ def pytest_runtest_makereport(item, call):
         report.sections += last_words(item)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """The faults of all tests that try some."""
+    counts = [value for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+              if report.when == "call" for name, value in report.user_properties if name == "faults"]
+    if counts:
+        tried, recovered = map(sum, zip(*counts))
+        terminalreporter.write_line(f"faults tried: {tried}, recovered: {recovered}")
+
+
 def last_words(item):
     """What the machines of a failed test wrote last, for who reads only what the runner printed."""
     used = [item.funcargs.get("shared"), *getattr(item.funcargs.get("machines"), "made", [])]

@@ -79,6 +79,12 @@ pub enum HubError {
         #[source]
         source: std::io::Error,
     },
+    /// dpkg's call to set the package up.
+    #[error(transparent)]
+    NotConfigured(Box<HubError>),
+    /// dpkg's call before the package is removed.
+    #[error(transparent)]
+    NotRemoved(Box<HubError>),
     /// dpkg called a script as Policy does not describe.
     #[error("dpkg's call `{script} {arguments}` is none that Debian Policy describes")]
     UnknownAction {
@@ -135,7 +141,55 @@ impl Hinted for HubError {
             }),
             Self::NotMigrated => Some("run `sudo journalctl --unit jupyterhub`".into()),
             Self::AdminName { .. } => Some("run `sudo dpkg-reconfigure tljh`".into()),
+            Self::NotConfigured(error) => Some(error.hint_again("run `sudo dpkg --configure -a`")),
+            Self::NotRemoved(error) => Some(error.hint_again("run the same apt command again")),
             _ => None,
+        }
+    }
+}
+
+impl HubError {
+    /// The hint where dpkg has to be told to try again, by `again`.
+    fn hint_again(&self, again: &str) -> String {
+        match self {
+            Self::File(error) if error.is_disk_full() => {
+                format!("free some space (`df -h` shows where), then {again}")
+            }
+            other => other
+                .hint()
+                .unwrap_or_else(|| format!("when that is mended, {again}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_in_dpkgs_calls_says_how_dpkg_tries_again() {
+        let failed = || {
+            Box::new(HubError::Command(CommandError::Deadline {
+                line: "systemctl stop -- jupyterhub.service".into(),
+                seconds: 60,
+            }))
+        };
+        for (error, hint) in [
+            (
+                HubError::NotConfigured(failed()),
+                "when that is mended, run `sudo dpkg --configure -a`",
+            ),
+            (
+                HubError::NotRemoved(failed()),
+                "when that is mended, run the same apt command again",
+            ),
+            (
+                HubError::NotConfigured(Box::new(HubError::AdminName { name: "x y".into() })),
+                "run `sudo dpkg-reconfigure tljh`",
+            ),
+        ] {
+            assert_eq!(error.hint().as_deref(), Some(hint));
+            assert!(!error.to_string().is_empty());
         }
     }
 }

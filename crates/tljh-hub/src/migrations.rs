@@ -19,7 +19,7 @@ use tljh_machine::{CommandError, Paths, Runner, files};
 use tljh_terminal::{Hinted, render_error};
 
 use crate::backup::{Backup, BackupError, Backups, Reason};
-use crate::restore;
+use crate::{packages, restore};
 
 /// The oldest version of the state that this version of the package can migrate.
 pub const OLDEST: u32 = 1;
@@ -87,7 +87,8 @@ impl Hinted for StateError {
                     .into(),
             ),
             Self::TooOld { .. } => Some(format!(
-                "pass through version {PASS_THROUGH}: run `sudo apt install tljh{{,-hub,-config,-user-env,-proxy,-archive-keyring}}={PASS_THROUGH}*`"
+                "pass through version {PASS_THROUGH}: run `sudo apt install {}`",
+                packages::all_of(&format!("{PASS_THROUGH}*"))
             )),
         }
     }

@@ -16,6 +16,11 @@ fn installed(runner: &dyn Runner, package: &str) -> Option<String> {
     Some(told.trim().to_string()).filter(|version| !version.is_empty())
 }
 
+/// All packages of one version, as apt and a shell take them.
+pub fn all_of(version: &str) -> String {
+    format!("tljh{{,-hub,-config,-user-env,-proxy,-archive-keyring}}={version}")
+}
+
 /// Whether `version` comes before `other` (deb-version(7)).
 pub fn is_older(runner: &dyn Runner, version: &str, other: &str) -> bool {
     let compare = Invocation::new("dpkg").args(["--compare-versions", version, "lt", other]);

@@ -84,6 +84,26 @@ impl<'a> Systemd<'a> {
         }
     }
 
+    /// As [`Systemd::stop`], but kills what has not ended after `deadline`, whatever time-out the unit has of its own.
+    ///
+    /// # Errors
+    /// It did not end even so.
+    pub fn ensure_stopped(&self, unit: &str, deadline: Duration) -> Result<(), CommandError> {
+        let stop = Invocation::new("systemctl").args(["stop", "--", unit]);
+        match self.runner.run(&stop.deadline(deadline)) {
+            Err(CommandError::Deadline { .. }) => {
+                log::warn!(
+                    "`{unit}` did not stop within {} s and is killed",
+                    deadline.as_secs()
+                );
+                self.systemctl(&["kill", "--signal=KILL", "--", unit])?;
+                self.stop(unit)
+            }
+            Err(CommandError::Failed { code: Some(5), .. }) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Has `unit` run on what is there now, program and configuration: by its own reload if it has one, else by stopping
     /// and starting it. Waits for that, `deadline` at most.
     ///

@@ -7,6 +7,7 @@ use tljh_machine::files::FileError;
 use tljh_terminal::Hinted;
 
 use crate::migrations::StateError;
+use crate::packages;
 
 /// A backup could not be made or put back.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +76,8 @@ impl Hinted for BackupError {
                 Some("to see those that there are, run `sudo tljh-hub backup list`".into())
             }
             Self::Unsuitable { package, .. } => Some(format!(
-                "it is of version {package}: run `sudo apt install tljh{{,-hub,-config,-user-env,-proxy,-archive-keyring}}={package}` first"
+                "it is of version {package}: run `sudo apt install {}` first",
+                packages::all_of(package)
             )),
             Self::Restless { .. } => Some("run the same command again".into()),
             Self::Database(_) | Self::Lock { .. } => None,

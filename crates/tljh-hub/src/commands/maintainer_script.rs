@@ -19,6 +19,9 @@ use first_admin::Answers;
 /// Making the user environment takes seconds; a slow disk is no reason to fail.
 const ENVIRONMENT_DEADLINE: std::time::Duration = std::time::Duration::from_secs(900);
 
+/// No file takes that long to be written.
+const LEFTOVERS_AGE: std::time::Duration = std::time::Duration::from_secs(3600);
+
 /// Does what dpkg asks.
 pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), HubError> {
     match Action::parse(script, arguments)? {
@@ -33,18 +36,20 @@ pub fn run(paths: &Paths, script: Script, arguments: &[String]) -> Result<(), Hu
                 &Answers::parse(&text, is_reconfigured()),
                 previous.as_deref(),
             )
+            .map_err(|error| HubError::NotConfigured(Box::new(error)))
         }
         Action::AbortRemove => {
-            services::begin_proxy(paths, &SystemRunner, true)?;
-            services::begin_hub(paths, &SystemRunner, true)?;
-            services::finish(paths, &SystemRunner);
+            services::begin(paths, &SystemRunner, true)
+                .map_err(|error| HubError::NotConfigured(Box::new(error)))?;
+            services::finish(paths, &SystemRunner, None);
             Ok(())
         }
         Action::Triggered => {
             services::begin_python_upgrade(paths, &SystemRunner);
             Ok(())
         }
-        Action::Remove => services::ensure_removed(paths, &SystemRunner),
+        Action::Remove => services::ensure_removed(paths, &SystemRunner)
+            .map_err(|error| HubError::NotRemoved(Box::new(error))),
         Action::Nothing => Ok(()),
     }
 }
@@ -74,7 +79,7 @@ fn configure(
     services::begin_hub(paths, runner, enable)?;
     ensure_environment(paths, runner)?;
     services::begin_python_upgrade(paths, runner);
-    services::finish(paths, runner);
+    services::finish(paths, runner, previous);
     services::begin_compilation(paths, runner);
     upgrading::confirm(paths, runner)
 }
@@ -107,6 +112,10 @@ fn ensure_folders(paths: &Paths) -> Result<(), HubError> {
     files::ensure_folder(&paths.hub_snippets(), 0o700)?;
     files::ensure_folder(&paths.state(), 0o700)?;
     files::ensure_folder(&paths.account_registry(), 0o700)?;
+    // What a writer left that was killed, this one in an earlier call or a tool of the administrator's.
+    for folder in [paths.configuration(), paths.state()] {
+        files::ensure_no_leftovers(&folder, LEFTOVERS_AGE)?;
+    }
     // The paths that TLJH's documentation names.
     files::ensure_link(&paths.prefix().join("config"), &paths.configuration())?;
     files::ensure_link(&paths.prefix().join("state"), &paths.state())?;

@@ -3,8 +3,10 @@
 //! A service that does not start is the administrator's to mend (a port in use, a broken configuration):
 //! it is said with the command that helps, and never fails the package.
 
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
+use tljh_machine::files::FileError;
 use tljh_machine::services::{HUB_PORT, HUB_UNIT as HUB, PROXY_UNIT as PROXY};
 use tljh_machine::systemd::UnitState;
 use tljh_machine::{Invocation, Paths, Runner, Systemd, files, http, ports, wait_for};
@@ -12,6 +14,7 @@ use tljh_settings::Settings;
 use tljh_terminal::{Hinted, render_error};
 
 use crate::error::HubError;
+use crate::packages;
 
 /// Holds every user server and nothing else.
 const USER_SERVERS: &str = "tljh-users.slice";
@@ -23,9 +26,18 @@ const PYTHON_UPGRADE: &str = "tljh-user-env-python.service";
 const PYTHON_UPGRADE_DEADLINE: Duration = Duration::from_secs(1800);
 /// A cold hub on a small machine, after the old one has waited for servers that were being started.
 const LOGIN_PAGE_DEADLINE: Duration = Duration::from_secs(120);
+/// Starts of a hub that ends at once, after which no further one will do better; what worked last has had its chance.
+const FUTILE_STARTS: u32 = 5;
+/// Above what our units give themselves to stop (45 s).
+const STOP_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Enables the proxy where that is wanted and, on a booted machine, starts it without waiting. Until there is a hub it tells
-/// people to wait.
+/// Enables the services where that is wanted and, on a booted machine, starts them without waiting.
+pub fn begin(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), HubError> {
+    begin_proxy(paths, runner, enable)?;
+    begin_hub(paths, runner, enable)
+}
+
+/// Likewise the proxy alone. Until there is a hub it tells people to wait.
 pub fn begin_proxy(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(), HubError> {
     let systemd = Systemd::new(runner);
     if enable {
@@ -43,8 +55,8 @@ pub fn begin_hub(paths: &Paths, runner: &dyn Runner, enable: bool) -> Result<(),
     let systemd = Systemd::new(runner);
     if enable {
         systemd.enable(&[HUB])?;
-        files::ensure_absent(&paths.removal_marker())?;
     }
+    ensure_not_removed(paths)?;
     if Systemd::is_booted(paths) {
         begin_renewal(systemd, HUB);
     }
@@ -56,6 +68,34 @@ fn begin_renewal(systemd: Systemd, unit: &str) {
     if let Err(error) = systemd.begin_renewal(unit) {
         log::warn!("{error}");
     }
+}
+
+/// A file that becomes the removal's mark by its name alone, since a removal may be what shall make room on a full disk.
+fn installation_mark(paths: &Paths) -> PathBuf {
+    paths.state().join("installed")
+}
+
+fn ensure_not_removed(paths: &Paths) -> Result<(), FileError> {
+    let (removed, installed) = (paths.removal_marker(), installation_mark(paths));
+    if removed.exists() {
+        return files::rename(&removed, &installed);
+    }
+    if paths.state().is_dir() && !installed.exists() {
+        files::write_atomically(&installed, b"", 0o600)?;
+    }
+    Ok(())
+}
+
+/// Notes that the services are to be enabled when the package comes back.
+fn ensure_removal_noted(paths: &Paths) -> Result<(), FileError> {
+    let (removed, installed) = (paths.removal_marker(), installation_mark(paths));
+    if installed.exists() {
+        return files::rename(&installed, &removed);
+    }
+    if paths.state().is_dir() && !removed.exists() {
+        files::write_atomically(&removed, b"", 0o600)?;
+    }
+    Ok(())
 }
 
 /// Has the user environment byte-compiled: in the background where people wait for the login page, at once
@@ -97,8 +137,9 @@ pub fn begin_python_upgrade(paths: &Paths, runner: &dyn Runner) {
     }
 }
 
-/// Waits for the login page and tells where it is, or what keeps it away.
-pub fn finish(paths: &Paths, runner: &dyn Runner) {
+/// Waits for the login page and tells where it is, or what keeps it away; `previous` is the version that was configured
+/// before.
+pub fn finish(paths: &Paths, runner: &dyn Runner, previous: Option<&str>) {
     if !Systemd::is_booted(paths) {
         log::info!("JupyterHub starts when this system boots");
         return;
@@ -133,7 +174,18 @@ pub fn finish(paths: &Paths, runner: &dyn Runner) {
         _ => None,
     };
     let ready = || is_renewed().then(served).flatten();
-    if wait_for(LOGIN_PAGE_DEADLINE, ready).is_some() {
+    let began = Instant::now();
+    let outcome = wait_for(LOGIN_PAGE_DEADLINE, || {
+        // Until the old hub has ended, the count is still its own.
+        let futile = || {
+            is_renewed()
+                && systemd
+                    .restarts(HUB)
+                    .is_ok_and(|starts| starts >= FUTILE_STARTS)
+        };
+        ready().map(|()| true).or_else(|| futile().then_some(false))
+    });
+    if outcome == Some(true) {
         log::info!("JupyterHub is ready at {}", public_url(&settings, runner));
         return;
     }
@@ -143,9 +195,22 @@ pub fn finish(paths: &Paths, runner: &dyn Runner) {
     let unit = ailing.unwrap_or(HUB);
     log::warn!(
         "the login page does not answer after {} s; `{unit}` logged last:\n{}\nhint: run `sudo journalctl --unit {unit}`",
-        LOGIN_PAGE_DEADLINE.as_secs(),
+        began.elapsed().as_secs(),
         systemd.journal(unit, 10, None).trim_end()
     );
+    if systemd.has_job(HUB).unwrap_or(false) {
+        log::warn!(
+            "the hub of before does not stop\nhint: run `sudo systemctl kill --signal=KILL {HUB}`"
+        );
+        return;
+    }
+    let version = packages::version(runner);
+    if let Some(previous) = previous.filter(|previous| *previous != version) {
+        log::warn!(
+            "hint: or go back to the version of before: run `sudo apt install {}`",
+            packages::all_of(previous)
+        );
+    }
 }
 
 fn warn_of_busy_port(port: u16, holder: &ports::Holder) {
@@ -201,15 +266,43 @@ fn public_url(settings: &Settings, runner: &dyn Runner) -> String {
 /// Stops and disables everything that runs, user servers included.
 pub fn ensure_removed(paths: &Paths, runner: &dyn Runner) -> Result<(), HubError> {
     let systemd = Systemd::new(runner);
+    // Before anything is undone that it is to remember.
+    ensure_removal_noted(paths)?;
     if Systemd::is_booted(paths) {
-        for unit in [COMPILATION, PYTHON_UPGRADE, HUB, PROXY, USER_SERVERS] {
-            systemd.stop(unit)?;
+        for unit in [COMPILATION, PYTHON_UPGRADE, HUB, PROXY] {
+            systemd.ensure_stopped(unit, STOP_DEADLINE)?;
             systemd.reset_failed(unit)?;
         }
+        systemd.stop(USER_SERVERS)?;
+        systemd.reset_failed(USER_SERVERS)?;
     }
     systemd.disable(&[HUB, PROXY])?;
-    if paths.state().is_dir() {
-        files::write_atomically(&paths.removal_marker(), b"", 0o600)?;
-    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tljh_machine::Recorder;
+
+    #[test]
+    fn a_removal_is_noted_before_what_it_undoes_so_that_a_killed_one_is_undone_in_turn() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::under(root.path());
+        files::ensure_folder(&paths.state(), 0o700).unwrap();
+        let failing = Recorder::default();
+        failing.answer("systemctl disable", 1, "");
+        assert!(ensure_removed(&paths, &failing).is_err());
+        assert!(paths.removal_marker().exists());
+        let runner = Recorder::default();
+        begin(&paths, &runner, true).unwrap();
+        assert!(!paths.removal_marker().exists());
+        assert_eq!(
+            runner.lines(),
+            [
+                "systemctl enable --quiet --no-reload -- tljh-proxy.service",
+                "systemctl enable --quiet --no-reload -- jupyterhub.service",
+            ]
+        );
+    }
 }

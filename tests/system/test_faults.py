@@ -1,0 +1,28 @@
+"""Every maintainer script, in every way that dpkg calls it, killed at its steps and with a full disk: repaired by two commands.
+
+All of it takes an hour: `make test` tries `MOST` faults of each life, always the same, and `tests/run.py faults` each one.
+"""
+
+import os
+
+import pytest
+
+from tests.machines.lives import LIVES, ensure_workshop
+
+ON_ANY_RELEASE = True
+
+MOST = None if os.environ.get("FAULTS") == "every" else 6
+
+
+@pytest.fixture(scope="module")
+def lives(suite, repository):
+    return ensure_workshop(suite, repository)
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name.replace(" ", "-").replace(",", ""))
+def test_a_fault_at_any_step_is_recovered_from(lives, life, record_property):
+    tally = lives.attempt_all(life, MOST)
+    record_property("faults", (tally.tried, tally.tried - len(tally.failed)))
+    assert tally.failed == [], "\n\n".join(f"{fault}\n{error}" for fault, error in tally.failed)
+    # A step that the undisturbed life has and the next one has not, is none that a test can speak of.
+    assert len(tally.not_reached) <= tally.tried // 20, "\n".join(map(str, tally.not_reached))
