@@ -38,7 +38,7 @@ is_among() {
 
 # What FINGERPRINT is there for.
 role() {
-    # shellcheck disable=SC2086 # fingerprints
+    # shellcheck disable=SC2046,SC2086 # fingerprints
     if is_among "$1" $signing_keys; then
         echo signs
     elif is_among "$1" $(read_keys previous-keys); then
