@@ -115,7 +115,7 @@ def test_a_reader_who_knows_only_the_next_key_is_served_while_both_sign(reposito
     server.replaced["/dists/bookworm/InRelease"] = signed_by_both
     apt = reader(server)
     done = apt.update()
-    assert done.returncode == 0 and "W:" not in done.stderr, done.stderr
+    assert done.returncode == 0 and not UNKNOWN_KEY.search(done.stderr), done.stderr
     assert apt.versions() == ["0.2.0", "0.1.0"]
 
 
