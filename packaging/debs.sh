@@ -1,19 +1,26 @@
 #!/bin/sh
-# debs.sh: builds dist/debs/<suite>/*.deb.
+# debs.sh: builds dist/debs/<suite>/*.deb, and beside each package its bill of materials.
 #
 # SUITES    Debian suites (default: bookworm trixie)
+# PACKAGES  those to build (default: all)
 # VERSION   version of the packages (default: the workspace's)
+# NEWS      what people must know when they upgrade (default: debian/NEWS, where there is one)
 # HUB_REQUIREMENTS  locked requirements of the hub's environment (default: packaging/hub-env/requirements.txt)
 # REPO_URL  address of the repository that tljh-archive-keyring names (default: http://localhost:8000)
+# TLJH_KEYRING  its public keys, for who has no private one (default: from packaging/repo/ensure-key.sh)
+# TLJH_DIST     directory with debs/ (default: dist of this checkout)
+# SOURCE_DATE_EPOCH  date of every file in the packages (default: that of debian/changelog)
 set -eu
-umask 022
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 cargo_deb_version=3.8.0
 suites=${SUITES:-bookworm trixie}
 version=$(package_version)
-packages="tljh-hub tljh-config tljh-user-env tljh-proxy tljh-archive-keyring tljh"
+packages=${PACKAGES:-tljh-hub tljh-config tljh-user-env tljh-proxy tljh-archive-keyring tljh}
+dist=${TLJH_DIST:-$project/dist}
+news=${NEWS:-$project/debian/NEWS}
+export_source_date
 
 ensure_cargo_deb() {
     tool="$cache/tools/bin/cargo-deb"
@@ -103,10 +110,15 @@ build_package() {
     if [ -e "$project/debian/$1/lintian-overrides" ]; then
         install -D -m 644 "$project/debian/$1/lintian-overrides" "$root/usr/share/lintian/overrides/$1"
     fi
-    "$project/packaging/copyright.py" "$1" "$root" > "$crate/copyright"
+    "$project/packaging/copyright.py" "$root" > "$crate/copyright"
     # One source, no upstream besides it: Policy 12.7 wants this name.
     gzip -9nc "$work/changelog" > "$work/changelog.gz"
     install -D -m 644 "$work/changelog.gz" "$root/usr/share/doc/$1/changelog.gz"
+    if [ "$1" = tljh ] && [ -s "$news" ]; then
+        # Once for all packages: apt-listchanges goes by their source.
+        gzip -9nc "$news" > "$work/NEWS.gz"
+        install -D -m 644 "$work/NEWS.gz" "$root/usr/share/doc/tljh/NEWS.Debian.gz"
+    fi
     libraries=$(shared_libraries "$1")
     for script in config templates preinst postinst prerm postrm; do
         [ ! -e "$project/debian/$1/$script" ] || fill_script "$project/debian/$1/$script" "$crate/scripts/$script"
@@ -116,7 +128,7 @@ build_package() {
         cp "$project/debian/$1/triggers" "$crate/triggers"
         triggers='triggers-file = "triggers"'
     fi
-    (cd "$root" && find . -type l -printf '{ dest = "/%P", link_name = "%l" },\n') > "$crate/links"
+    (cd "$root" && find . -type l -printf '{ dest = "/%P", link_name = "%l" },\n' | LC_ALL=C sort) > "$crate/links"
     find "$root" -type l -delete
     {
         cat << END
@@ -140,7 +152,10 @@ END
         # Links are named one by one: cargo-deb wants the targets of those that it finds itself to exist here.
         sed 's/^/    /' "$crate/links"
         echo ']'
-        fill < "$project/debian/$1/package.toml" | sed "s/@LIBRARIES@/$libraries/"
+        # cargo-deb has no key for Source, by which apt-listchanges shows one changelog for all packages.
+        of=
+        [ "$1" = tljh ] || of='\\nSource: tljh'
+        fill < "$project/debian/$1/package.toml" | sed "s/@LIBRARIES@/$libraries/; s/^section = \"[a-z]*/&$of/"
     } > "$crate/Cargo.toml"
     # Wheels are compressed already: more than gzip (cargo-deb itself takes zopfli) is minutes for nothing.
     compression="--compress-type xz"
@@ -156,13 +171,15 @@ END
         find "$cache/debs" -name '*.deb' -mtime +7 -delete
     fi
     touch "$kept"
-    cp "$kept" "$out/$1_${full_version}_$(dpkg --print-architecture).deb"
+    deb="$out/$1_${full_version}_$(dpkg --print-architecture)"
+    cp "$kept" "$deb.deb"
+    "$project/packaging/bill.py" "$suite" "$root" "$deb.deb" > "$deb.cdx.json"
 }
 
 # What a package is made of, as a hash: every name, mode and content, and how it is packed.
 content_key() {
     {
-        echo "$cargo_deb_version $1 $full_version"
+        echo "$cargo_deb_version $1 $full_version $SOURCE_DATE_EPOCH"
         cd "$crate"
         find . -path ./debian -prune -o -type f ! -name elf ! -name 'libraries*' -printf '%p %m\n' | LC_ALL=C sort
         find . -path ./debian -prune -o -type f ! -name elf ! -name 'libraries*' -print0 | LC_ALL=C sort -z |
@@ -171,13 +188,16 @@ content_key() {
 }
 
 # The minimal systems to build in, and the folders under dist, serve one run at a time. The lock is held by
-# flock itself (--close): a gpg-agent that outlives this run must not keep it.
+# flock itself (--close): a gpg-agent that outlives this run must not keep it. cargo has locks of its own, so
+# nobody waits here for as long as programs are built.
 if [ -z "${TLJH_DEBS_LOCKED:-}" ]; then
     mkdir -p "$cache"
-    TLJH_DEBS_LOCKED=1 exec flock --close "$cache/debs.lock" "$0" "$@"
+    TLJH_DEBS_LOCKED=$("$project/packaging/programs.sh")
+    export TLJH_DEBS_LOCKED
+    exec flock --close "$cache/debs.lock" "$0" "$@"
 fi
+bin=$TLJH_DEBS_LOCKED
 cargo_deb=$(ensure_cargo_deb)
-bin=$("$project/packaging/programs.sh")
 
 for suite in $suites; do
     full_version=$version$(suite_suffix "$suite")
@@ -185,12 +205,16 @@ for suite in $suites; do
     python_next=3.$((${python#3.} + 1))
     env=$("$project/packaging/environments.sh" "$suite")
     build_root="$cache/build-root/$suite"
-    work="$project/dist/.stage-$suite"
-    out="$project/dist/debs/$suite"
-    rm -rf "$work"
+    work="$dist/.stage-$suite"
+    out="$dist/debs/$suite"
+    rm -rf "$work" "$out.new"
     mkdir -p "$work" "$out.new"
     out=$out.new
-    "$project/packaging/repo/ensure-key.sh" "$work/keyring.gpg"
+    if [ -n "${TLJH_KEYRING:-}" ]; then
+        cp "$TLJH_KEYRING" "$work/keyring.gpg"
+    else
+        "$project/packaging/repo/ensure-key.sh" "$work/keyring.gpg"
+    fi
     "$project/packaging/repo/render.py" sources "${REPO_URL:-http://localhost:8000}" "$suite" > "$work/tljh.sources"
     sed "1s/([^)]*)/($full_version)/" "$project/debian/changelog" > "$work/changelog"
     say "building the packages for $suite, version $full_version"

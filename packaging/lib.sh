@@ -1,6 +1,10 @@
 # Shared by the packaging scripts; sourced, never run.
 # shellcheck shell=sh
 
+# The same packages whoever builds them, and wherever.
+umask 022
+export LC_ALL=C.UTF-8 TZ=UTC
+
 project=$(cd "$(dirname "$0")/.." && pwd)
 while [ ! -e "$project/Cargo.lock" ] && [ ! -e "$project/Cargo.toml" ]; do project=$(dirname "$project"); done
 # Everything that may be thrown away and made again, outside the checkout.
@@ -13,6 +17,13 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # The version of every package: the workspace's, or what the caller set.
 package_version() {
     printf '%s\n' "${VERSION:-$(sed -n 's/^version = "\(.*\)"$/\1/p' "$project/Cargo.toml" | head -n 1)}"
+}
+
+# The date for all that would take that of the build: of files in packages, and of C libraries that tell when they
+# were compiled.
+export_source_date() {
+    SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(dpkg-parsechangelog -l "$project/debian/changelog" -S Timestamp)}
+    export SOURCE_DATE_EPOCH
 }
 
 # The suite's part of the version, so that a release upgrade moves to the next suite's build.

@@ -18,15 +18,22 @@ crates=${CARGO_HOME:-$HOME/.cargo}
 [ "$rust" != /usr ] || die "the Rust in /usr cannot be used in another system
 hint: install Rust by rustup, from its Debian package \`rustup\` too"
 
+export_source_date
+
 root="$cache/build-root/programs"
-if [ ! -e "$root/etc/debian_version" ]; then
+ensure_root() {
+    [ ! -e "$root/etc/debian_version" ] || return 0
     say "making a minimal $suite system to compile in"
-    mkdir -p "$cache/build-root"
     rm -rf "$root.new"
     # shellcheck disable=SC2086 # a list of package names
     mmdebstrap --quiet --variant=minbase --include="$(echo $tools | tr ' ' ,)" "$suite" "$root.new" >&2
     mv "$root.new" "$root"
-fi
+}
+mkdir -p "$cache/build-root"
+(
+    flock 9
+    ensure_root
+) 9> "$root.lock"
 
 say "building the programs"
 mkdir -p "$programs"
@@ -37,7 +44,7 @@ cargo fetch --quiet --locked --manifest-path "$project/Cargo.toml"
 export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$crates/registry/src=/crates"
 export rust crates programs project root
 # The mounts are in a namespace of their own, and go with it.
-unshare --mount --propagation private sh -eu << 'END'
+unshare --mount --propagation private sh -eu << 'END' >&2
 for folder in "$rust" "$crates" "$programs" "$project"; do
     mkdir -p "$root$folder"
     mount --bind "$folder" "$root$folder"

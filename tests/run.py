@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs every test, from unit to browser, and ends with counted totals.
 
-    tests/run.py [GROUP...]      all groups by default, but for `jupyterhub`, `vm`, `faults` and `piuparts`; `tests/run.py --list` names them
+    tests/run.py [GROUP...]      all groups by default, but for those that run on request: `jupyterhub`, `vm`, `faults`,
+                                 `piuparts` and `reproducible`; `tests/run.py --list` names them
 
 `SUITES` chooses the Debian releases of the tests on machines; what is the same on each of them is tested on one, with
 `EVERY=1` on all. The groups of one stage run side by side;
@@ -58,12 +59,13 @@ def stages():
 
 def on_request():
     """Groups that run only when they are named: a busy machine breaks time-outs in JupyterHub's own tests, and in what
-    emulated machines do."""
+    emulated machines do; and building everything a second time takes as long as the first."""
     yield {"jupyterhub": pytest("proxy/test_jupyterhubs_own.py", TLJH_PROXY=PROXY)}
     yield {"vm": pytest("vm", *WORKERS)}
     # Every fault of which the group `system` tries some.
     yield {"faults": pytest("system/test_faults.py", FAULTS="every")}
     yield {"piuparts": pytest("piuparts", *WORKERS)}
+    yield {"reproducible": pytest("reproducible")}
 
 
 def count(output):

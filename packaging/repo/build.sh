@@ -126,5 +126,5 @@ for file in tljh-archive-keyring.gpg $(cd "$work" && echo ./*.sources) install.s
     mv "$work/$file" "$out/$file"
 done
 echo "repository: $out"
-echo "signed by:  $signing_key"
+echo "signed by:  $signing_keys"
 echo "address:    $repo_url"

@@ -5,7 +5,8 @@
 
 DEBS/<suite>/*.deb become OUT/pool/<suite>/<name>_<version>_<architecture>.deb. Files of
 other versions stay. Nothing is copied before every package was read, and each file
-appears whole, by rename.
+appears whole, by rename. The bill of materials beside a package, of its name with
+.cdx.json for .deb, becomes OUT/sbom/<suite>/<name>_<version>_<architecture>.cdx.json.
 
 A package that is already there with other content is replaced, with a warning, as a
 development repository needs it. TLJH_REPLACE=no makes that an error: machines that took
@@ -48,7 +49,7 @@ def pool_name(name, version, architecture):
 
 
 def plan_copies(debs, out, suites, replace):
-    """List of (source, destination, sentence for the user), after all checks."""
+    """List of (source, destination, sentence for the user or None), after all checks."""
     plan, origin = [], {}
     for suite in suites:
         for source in sorted((debs / suite).glob("*.deb")):
@@ -71,6 +72,9 @@ def plan_copies(debs, out, suites, replace):
                 plan.append(
                     (source, destination, f"{suite}: warning: replaced {name} {version}, other content")
                 )
+            bill = source.with_suffix(".cdx.json")
+            if bill.exists():
+                plan.append((bill, out / "sbom" / suite / destination.with_suffix(".cdx.json").name, None))
     return plan
 
 
@@ -78,11 +82,19 @@ def apply_copies(plan):
     """Copies, never links: a later build must not change a file that is published."""
     for source, destination, sentence in plan:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        partial = destination.with_suffix(".partial")
+        partial = destination.with_name(destination.name + ".partial")
         shutil.copyfile(source, partial)
         partial.chmod(0o644)
         os.replace(partial, destination)
-        print(sentence)
+        if sentence:
+            print(sentence)
+
+
+def prune_bills(out):
+    """A bill goes with its package."""
+    for bill in out.glob("sbom/*/*.cdx.json"):
+        if not (out / "pool" / bill.parent.name / bill.name.replace(".cdx.json", ".deb")).exists():
+            bill.unlink()
 
 
 def main(arguments):
@@ -90,6 +102,7 @@ def main(arguments):
     replace = os.environ.get("TLJH_REPLACE", "yes") != "no"
     try:
         apply_copies(plan_copies(Path(debs), Path(out), suites, replace))
+        prune_bills(Path(out))
     except PoolError as error:
         print(f"error: {error}", file=sys.stderr)
         if error.hint:

@@ -84,9 +84,19 @@ def megabytes(size):
     return f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{max(size / 1e6, 0.1):.1f} MB"
 
 
+def render_bills(repository, packages):
+    """Links to the bills of materials of these packages; empty where there is none."""
+    links = []
+    for package in packages:
+        bill = "sbom" + package["Filename"].removeprefix("pool").removesuffix(".deb") + ".cdx.json"
+        if (repository / bill).exists():
+            links.append(f'<a href="{html.escape(bill)}">{html.escape(package["Package"])}</a>')
+    return ", ".join(links)
+
+
 def render_releases(repository, suites):
-    """The newest version, and table rows with the sizes of it for each suite."""
-    newest, rows = None, []
+    """The newest version, and for each suite table rows with its sizes and a paragraph with its bills of materials."""
+    newest, rows, bills = None, [], []
     for suite in suites:
         index = repository / "dists" / suite / "main" / "binary-amd64" / "Packages"
         release = newest_release(read_packages(index))
@@ -100,9 +110,11 @@ def render_releases(repository, suites):
         ]
         heading = html.escape(f"{SUITE_NAMES[suite]} ({suite})")
         rows.append(f'<tr><th scope="row">{heading}</th>' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+        if links := render_bills(repository, packages):
+            bills.append(f'<p class="note">Bills of materials (CycloneDX) for {heading}: {links}.</p>')
     if newest is None:
         raise ValueError("no package `tljh` in the repository")
-    return newest, "\n".join(rows)
+    return newest, "\n".join(rows), "\n".join(bills)
 
 
 def content_hash(page, element):
@@ -112,8 +124,9 @@ def content_hash(page, element):
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def render_page(url, key, keyring_hash, newest, rows, suites):
+def render_page(url, key, keyring_hash, release, suites):
     """The landing page, with a policy that allows its own style and script alone."""
+    newest, rows, bills = release
     published = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))
     values = {
         "REPO_URL": url,
@@ -126,12 +139,14 @@ def render_page(url, key, keyring_hash, newest, rows, suites):
         "SIZES": "\0",
         "STYLE_HASH": "\1",
         "SCRIPT_HASH": "\2",
+        "BILLS": "\3",
     }
     page = fill("index.html.in", values, html.escape)
     return (
         page.replace("\0", rows)
         .replace("\1", content_hash(page, "style"))
         .replace("\2", content_hash(page, "script"))
+        .replace("\3", bills)
     )
 
 
@@ -141,7 +156,7 @@ def render_site(repository, work, url, key, suites):
         raise ValueError(f"unknown suite `{unknown[0]}`: add it to SUITE_NAMES of render.py")
     suites = [suite for suite in SUITE_NAMES if suite in suites]
     keyring_hash = hashlib.sha256((work / "tljh-archive-keyring.gpg").read_bytes()).hexdigest()
-    newest, rows = render_releases(repository, suites)
+    release = render_releases(repository, suites)
     for suite in suites:
         (work / f"tljh-{suite}.sources").write_text(render_sources(url, suite))
     (work / "tljh.sources").write_text(render_sources(url, suites[-1]))
@@ -154,7 +169,7 @@ def render_site(repository, work, url, key, suites):
         "SOURCES": render_sources(url, "$suite").rstrip("\n"),
     }
     (work / "install.sh").write_text(fill("install.sh.in", installer))
-    (work / "index.html").write_text(render_page(url, key, keyring_hash, newest, rows, suites))
+    (work / "index.html").write_text(render_page(url, key, keyring_hash, release, suites))
 
 
 def main(arguments):

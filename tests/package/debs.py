@@ -12,8 +12,8 @@ from tests.machines.places import CACHE, DIST
 NAMES = ("tljh", "tljh-hub", "tljh-config", "tljh-user-env", "tljh-proxy", "tljh-archive-keyring")
 PROGRAMS = ("tljh-hub", "tljh-config", "tljh-user-env", "tljh-proxy")
 PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
-# What reads the packages' files: manual pages, completions, rules of sudo.
-READERS = {suite: ["man-db", "zsh", "fish", "debconf-utils"] for suite in PYTHON}
+# What reads the packages' files: manual pages, completions, rules of sudo, news.
+READERS = {suite: ["man-db", "zsh", "fish", "debconf-utils", "apt-listchanges"] for suite in PYTHON}
 READERS["trixie"].append("sudo-rs")
 
 

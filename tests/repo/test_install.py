@@ -3,12 +3,10 @@
 import pytest
 
 from tests.machines.machine import Machine
-from tests.machines.places import PROJECT, suites
-from tests.repo.workshop import SCRIPTS, Workshop
+from tests.machines.places import suites
+from tests.repo.workshop import KEYRING, SHIPPED, Workshop
 
-KEYRING = "/usr/share/keyrings/tljh-archive-keyring.gpg"
 SOURCES = "/etc/apt/sources.list.d/tljh.sources"
-SHIPPED = "/usr/share/tljh-archive-keyring/tljh.sources"
 RECORD = """#!/bin/sh
 set -e
 mkdir -p /etc/tljh
@@ -21,16 +19,8 @@ echo secret-of-the-machine >/etc/tljh/initial-admin-password
 def installable(tmp_path_factory):
     """tljh and its keyring package, which takes over the files that install.sh writes."""
     workshop = Workshop(tmp_path_factory.mktemp("installable"))
-    keyring = workshop.directory / "keyring.gpg"
-    workshop.run(SCRIPTS / "ensure-key.sh", keyring)
     workshop.make_both("0.1.0", fields="Depends: tljh-archive-keyring\n", scripts={"postinst": RECORD})
-    for suite in ("bookworm", "trixie"):
-        sources = workshop.run(SCRIPTS / "render.py", "sources", workshop.url, suite).stdout
-        workshop.make_deb(
-            suite, "tljh-archive-keyring", "0.1.0",
-            files={KEYRING[1:]: keyring.read_bytes(), SHIPPED[1:]: sources},
-            scripts={name: (PROJECT / "debian/tljh-archive-keyring" / name).read_text() for name in ("postinst", "postrm")},
-        )
+    workshop.make_keyring("0.1.0")
     workshop.build()
     return workshop
 

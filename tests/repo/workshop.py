@@ -7,6 +7,8 @@ from pathlib import Path
 from tests.machines.places import PROJECT
 
 SCRIPTS = PROJECT / "packaging" / "repo"
+KEYRING = "/usr/share/keyrings/tljh-archive-keyring.gpg"
+SHIPPED = "/usr/share/tljh-archive-keyring/tljh.sources"
 
 APT_CONF = """
 Dir "{root}";
@@ -64,6 +66,22 @@ class Workshop:
     def make_both(self, version, name="tljh", **options):
         for suite in ("bookworm", "trixie"):
             self.make_deb(suite, name, version, content=f"{suite} {version}", **options)
+
+    def make_keyring(self, version):
+        """The package tljh-archive-keyring with the present keys, for both suites."""
+        keyring = self.directory / "keyring.gpg"
+        self.run(SCRIPTS / "ensure-key.sh", keyring)
+        for suite in ("bookworm", "trixie"):
+            sources = self.run(SCRIPTS / "render.py", "sources", self.url, suite).stdout
+            self.make_deb(
+                suite, "tljh-archive-keyring", version,
+                files={KEYRING[1:]: keyring.read_bytes(), SHIPPED[1:]: sources},
+                scripts={name: (PROJECT / "debian/tljh-archive-keyring" / name).read_text() for name in ("postinst", "postrm")},
+            )
+
+    def keys(self, command, check=True):
+        """Run keys.sh; returns the CompletedProcess."""
+        return self.run(SCRIPTS / "keys.sh", command, check=check)
 
     def run(self, *command, check=True, **environment):
         return subprocess.run(
