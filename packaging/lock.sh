@@ -21,3 +21,4 @@ trap 'rm -f "$lock_constraints"' EXIT
 grep -v '^jupyterhub==' packaging/hub-env/requirements.txt | sed -n 's/^\([^ #]*==[^ ]*\).*/\1/p' > "$lock_constraints"
 lock --no-annotate --no-binary onetimepass --no-binary jupyterhub-nativeauthenticator --constraint "$lock_constraints" \
     tests/data/hub-5/requirements.in -o tests/data/hub-5/requirements.txt
+lock --no-annotate tests/data/hub-1/requirements.in -o tests/data/hub-1/requirements.txt

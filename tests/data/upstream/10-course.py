@@ -1,0 +1,1 @@
+c.Spawner.environment = {"COURSE": "physics"}
