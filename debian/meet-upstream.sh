@@ -140,7 +140,7 @@ keep_copy() {
 set_upstream_aside() {
     upstream_is_there || upstream_is_aside || return 0
     [ ! -e "$aside/undo" ] || return 0
-    mkdir -p -m 0700 "$aside/units"
+    (umask 077 && mkdir -p "$aside/units")
     for name in jupyterhub traefik configurable-http-proxy; do
         unit=$units/$name.service
         if grep -qs /opt/tljh "$unit"; then

@@ -33,6 +33,7 @@ DEBIAN = ["nodejs", "python3-venv"]
 LAB = ["jupyterlab", "notebook", "nbgitpuller", "jupyter-resource-usage", "ipywidgets"]
 #: Who has logged in, and the password that they chose then.
 PASSWORDS = {"ada": "lovelace-1815", "ben": "franklin-1706"}
+SNIPPET = 'c.Spawner.environment = {"COURSE": "physics"}\n'
 RECIPE = 1
 UNUSED = 6 * 3600
 PREFIX = "opt/tljh"
@@ -126,7 +127,7 @@ def lay_files(machine):
     for folder in ("config", "config/jupyterhub_config.d", "config/traefik_config.d", "state", "state/rules"):
         (prefix / folder).mkdir(mode=0o700)
     shutil.copy(TEXTS / "config.yaml", prefix / "config")
-    shutil.copy(TEXTS / "10-course.py", prefix / "config/jupyterhub_config.d")
+    (prefix / "config/jupyterhub_config.d/10-course.py").write_text(SNIPPET)
     (prefix / "state/traefik-api.secret").write_text("0123456789abcdef" * 4)
     (prefix / "state/traefik.toml").write_text("[api]\n")
     (prefix / "installer.log").write_text("Setting up TLJH\n")

@@ -1,7 +1,6 @@
 """An environment of upstream's becomes the first generation, or is kept where it cannot serve people."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -10,33 +9,7 @@ import pytest
 
 from tests.machines.places import wait_for
 from tests.user_env.bundles import Bundle
-from tests.user_env.test_conda import conda, switched  # noqa: F401 - fixtures
-
-OURS = ("tljh_generation.py", "tljh-user-site.pth", "zz-tljh-generation.pth", ".tljh-environment.json", ".tljh-activation.json")
-
-
-def as_upstreams(made, number):
-    """Have the folder of a generation stand as upstream's environment does: for this path, and with nothing of ours."""
-    made.link.unlink()
-    made.folder(number).rename(made.link)
-    shutil.rmtree(made.generations)
-    for name in OURS:
-        for path in made.link.rglob(name):
-            path.unlink()
-    made.kept = made.root / "opt/tljh/.upstream/user"
-    made.kept.parent.mkdir()
-    return inside(made.link)
-
-
-def inside(folder):
-    """Every file of an environment: inode, time, mode and length."""
-    found = {path.relative_to(folder): path.lstat() for path in folder.rglob("*") if not path.is_dir()}
-    return {path: (stat.st_ino, stat.st_mtime_ns, stat.st_mode, stat.st_size)
-            for path, stat in found.items() if "__pycache__" not in path.parts}
-
-
-def take_over(made, **options):
-    return json.loads(made.run("take-over", made.kept, **options).stdout)
+from tests.user_env.upstreams import as_upstreams, inside, take_over
 
 
 @pytest.fixture
@@ -103,17 +76,3 @@ def test_killed_at_any_moment_it_is_where_it_was_and_a_repetition_takes_it_over(
     assert take_over(pips)["generation"] == 1
     assert pips.numbers() == [1]
     assert pips.python("import course; print(course.VERSION)") == "3.1"
-
-
-def test_an_environment_of_condas_goes_on_as_one(conda):  # noqa: F811
-    conda.run("install", "answer", UV_OFFLINE="1")
-    before = as_upstreams(conda, conda.active())
-    told = take_over(conda)
-    assert (told["generation"], told["engine"], told["refused"], told["missing"]) == (1, "conda", None, [])
-    assert inside(conda.kept) == before
-    assert conda.python("import answer; print(answer.VALUE)") == "42"
-    assert conda.json("check")["sound"]
-    # conda's own records are what the next change works with.
-    conda.run("remove", "answer", "--yes", UV_OFFLINE="1")
-    assert conda.active() == 2
-    assert os.readlink(conda.link) == "generations/2"

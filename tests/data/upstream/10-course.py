@@ -1,1 +1,0 @@
-c.Spawner.environment = {"COURSE": "physics"}
