@@ -199,10 +199,10 @@ def test_what_is_upstreams_is_set_aside_while_it_is_unpacked_and_back_when_it_is
 
 def test_an_unpacking_that_fails_brings_upstreams_back(debs, bare_system):
     lay_upstream(bare_system)
-    # Something stands where one of the last files would go.
-    (bare_system.root / "usr/share/tljh/templates/spawn_pending.html/in-the-way").mkdir(parents=True)
     before = everything(bare_system)
-    told = bare_system.unpack(debs["tljh-hub"], check=False)
+    whole = debs["tljh-hub"].path.read_bytes()
+    (bare_system.root / "tmp/half.deb").write_bytes(whole[:len(whole) // 2])
+    told = bare_system.run("dpkg", "--force-depends", "--unpack", "/tmp/half.deb", check=False)
     assert told.returncode != 0
     assert "upstream's installation is back" in told.stderr
     assert everything(bare_system) == before

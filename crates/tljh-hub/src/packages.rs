@@ -27,11 +27,8 @@ pub fn is_installed(runner: &dyn Runner, package: &str) -> bool {
 }
 
 fn status(runner: &dyn Runner, package: &str) -> String {
-    let asked = Invocation::new("dpkg-query").args([
-        "--show",
-        "--showformat=${db:Status-Status}",
-        package,
-    ]);
+    let asked =
+        Invocation::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]);
     runner
         .output(&asked)
         .map(|told| told.stdout.trim().to_string())

@@ -42,7 +42,11 @@ pub fn undo(paths: &Paths, runner: &dyn Runner, yes: bool) -> Result<Option<Path
          in it, servers that run end, and the tljh packages are purged. Homes and accounts stay. Go on?",
         yes,
     )?;
-    let kept = keep_state(paths, runner)?;
+    let kept = keep_state(paths, runner).unwrap_or_else(|error| {
+        // No reason to stay where one cannot work.
+        log::warn!("no copy is kept of what is there now: {error}");
+        None
+    });
     files::write_atomically(&undone(&aside), b"", 0o600)?;
     let there: Vec<&str> = PACKAGES
         .into_iter()

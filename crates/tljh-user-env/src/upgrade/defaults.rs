@@ -341,7 +341,10 @@ impl std::fmt::Display for Conflict {
     }
 }
 
-pub(super) fn conflicts(uv: &Uv<'_>, environment: &Path) -> Result<BTreeSet<Conflict>, UserEnvError> {
+pub(super) fn conflicts(
+    uv: &Uv<'_>,
+    environment: &Path,
+) -> Result<BTreeSet<Conflict>, UserEnvError> {
     let sentences = uv.conflicts(environment)?;
     Ok(sentences
         .iter()

@@ -48,6 +48,8 @@ impl Workshop<'_> {
         let link = self.generations.link();
         match self.generations.active()? {
             Active::Folder => {}
+            // A link to where an administrator has it; the link is what is kept.
+            Active::Foreign if link.is_dir() => {}
             Active::Absent | Active::Generation(_) => return Ok(None),
             Active::Foreign => {
                 return Err(UserEnvError::Foreign {
