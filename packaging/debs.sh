@@ -65,13 +65,17 @@ fill() {
         -e "s|@SITE@|/opt/tljh/hub/lib/python$python/site-packages|g; s|@PYTHON@|$python|g"
 }
 
-# A maintainer script with the part that others share, and with what the programs know of the state.
+# A maintainer script with the parts that others share, and with what the programs know of the state.
 fill_script() {
     # The mode is the script's own.
     cp -L "$1" "$2"
     # shellcheck disable=SC2046 # four words
     set -- "$1" "$2" $("$bin/tljh-hub" state-range)
-    sed -e "/^@REFUSE_STATE@\$/{r $project/debian/refuse-state.sh" -e 'd}' "$1" | grep -v '^# shellcheck shell=' |
+    sed -e "/^@REFUSE_STATE@\$/{r $project/debian/refuse-state.sh" -e 'd}' \
+        -e "/^@IS_UPSTREAM@\$/{r $project/debian/is-upstream.sh" -e 'd}' \
+        -e "/^@REFUSE_UPSTREAM@\$/{r $project/debian/refuse-upstream.sh" -e 'd}' \
+        -e "/^@MOVE_UPSTREAM@\$/{r $project/debian/move-upstream.sh" -e 'd}' "$1" |
+        sed -e "/^@SUDOERS@\$/{r $project/debian/tljh/jupyterhub-admins.sudoers" -e 'd}' -e '/^# shellcheck /d' |
         sed -e "s|@OLDEST_STATE@|$3|g; s|@NEWEST_STATE@|$4|g; s|@PASS_THROUGH@|$5|g; s|@VERSION@|$full_version|g" > "$2"
 }
 

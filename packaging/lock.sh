@@ -22,3 +22,4 @@ grep -v '^jupyterhub==' packaging/hub-env/requirements.txt | sed -n 's/^\([^ #]*
 lock --no-annotate --no-binary onetimepass --no-binary jupyterhub-nativeauthenticator --constraint "$lock_constraints" \
     tests/data/hub-5/requirements.in -o tests/data/hub-5/requirements.txt
 lock --no-annotate tests/data/bills/requirements.in -o tests/data/bills/requirements.txt
+lock --no-annotate tests/data/hub-1/requirements.in -o tests/data/hub-1/requirements.txt

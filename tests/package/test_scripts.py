@@ -4,13 +4,10 @@ import re
 
 import pytest
 
-from tests.package.debs import NAMES
+from tests.machines.places import PROJECT
+from tests.package.debs import NAMES, PYTHON
 
 SUDOERS = "/etc/sudoers.d/jupyterhub-admins"
-UPSTREAM = {
-    "its installer's log": "/opt/tljh/installer.log",
-    "its proxy": "/opt/tljh/hub/bin/traefik",
-}
 
 
 def test_every_script_stops_at_its_first_error_and_parses(debs, system):
@@ -60,7 +57,7 @@ def test_debconf_loads_the_questions_with_their_defaults(debs, bare_system):
 def test_every_package_that_meets_upstreams_files_has_the_refusal(debs):
     """tljh-archive-keyring alone puts nothing where upstream's installer does."""
     for name in NAMES:
-        assert ("made by upstream's TLJH installer" in debs[name].script("preinst")) == (name != "tljh-archive-keyring")
+        assert ("cannot be taken over as it is" in debs[name].script("preinst")) == (name != "tljh-archive-keyring")
 
 
 def state_range(system):
@@ -105,19 +102,107 @@ def test_a_hub_with_another_schema_needs_another_version_of_the_state(system):
     assert heads == [state_range(system)[3]]
 
 
-@pytest.mark.parametrize("sign", UPSTREAM)
-def test_an_installation_of_upstream_is_refused_before_anything_is_touched(debs, bare_system, sign):
-    at = bare_system.root / UPSTREAM[sign].lstrip("/")
-    at.parent.mkdir(parents=True)
-    at.write_text("upstream's\n")
-    before = sorted((bare_system.root / "opt").rglob("*"))
-    for name in ("tljh-hub", "tljh-config", "tljh-proxy", "tljh"):
+def lay_upstream(bare_system):
+    """What tells an installation of upstream's, with something in each place where ours comes."""
+    texts = {
+        "opt/tljh/installer.log": "Setting up TLJH\n",
+        "opt/tljh/hub/bin/traefik": "",
+        "opt/tljh/hub/bin/tljh-config": "#!/opt/tljh/hub/bin/python3\n",
+        "opt/tljh/config/config.yaml": "users: {admin: [ada]}\n",
+        "opt/tljh/state/jupyterhub_cookie_secret": "c00kie\n",
+        "opt/tljh/user/bin/python": "",
+        "etc/systemd/system/jupyterhub.service": "[Service]\nExecStart=/opt/tljh/hub/bin/python3 -m jupyterhub\n",
+        "etc/systemd/system/jupyterhub.service.d/own.conf": "[Service]\nPrivateDevices=no\n",
+        "etc/systemd/system/traefik.service": "[Service]\nExecStart=/opt/tljh/hub/bin/traefik\n",
+        SUDOERS.lstrip("/"): "%jupyterhub-admins ALL = (ALL) NOPASSWD: ALL\n",
+    }
+    for name, text in texts.items():
+        path = bare_system.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    wants = bare_system.root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(exist_ok=True)
+    for unit in ("jupyterhub", "traefik"):
+        (wants / f"{unit}.service").symlink_to(f"/etc/systemd/system/{unit}.service")
+    (bare_system.root / "usr/bin/tljh-config").symlink_to("/opt/tljh/hub/bin/tljh-config")
+    # dpkg makes this folder where it is not, and leaves it.
+    (bare_system.root / "var/lib/tljh").mkdir()
+
+
+def everything(bare_system):
+    """Every file where upstream's are: its mode, and its text or target."""
+    found = {}
+    for top in ("opt", "etc/systemd/system", "etc/sudoers.d", "usr/bin", "usr/share/tljh"):
+        for path in (bare_system.root / top).rglob("*"):
+            if path.is_symlink() or path.is_file():
+                content = path.readlink() if path.is_symlink() else path.read_bytes()
+                found[str(path)] = (path.lstat().st_mode, content)
+    return found
+
+
+def status(bare_system, name):
+    return bare_system.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", name, check=False).stdout
+
+
+FLAWS = {
+    "opt/tljh/config/config.yaml": "users: [\n",
+    "opt/tljh/state/jupyterhub.sqlite": "no database at all\n",
+    "opt/tljh/state/passwords.dbm": "no passwords\n",
+}
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_an_installation_of_upstream_with_a_flaw_is_refused_by_each_package_and_not_touched(debs, suite, bare_system, flaw):
+    lay_upstream(bare_system)
+    (bare_system.root / flaw).write_text(FLAWS[flaw])
+    if flaw.endswith("yaml"):
+        # A base system alone does not read YAML; upstream's own Python does.
+        site = bare_system.root / "usr/local/lib" / f"python{PYTHON[suite]}" / "dist-packages"
+        site.mkdir(parents=True, exist_ok=True)
+        (site / "yaml.py").write_text("def safe_load(text):\n    raise ValueError('not closed')\n")
+    before = everything(bare_system)
+    for name in NAMES:
+        if name == "tljh-archive-keyring":
+            continue
         told = bare_system.unpack(debs[name], check=False)
         assert told.returncode != 0
-        assert "`/opt/tljh` was made by upstream's TLJH installer; nothing was changed" in told.stderr
-        assert "hint: " in told.stderr
-        state = bare_system.run("dpkg-query", "--show", "--showformat=${db:Status-Status}", name, check=False)
-        assert state.stdout in ("", "not-installed")
-    assert sorted((bare_system.root / "opt").rglob("*")) == before
-    assert at.read_text() == "upstream's\n"
-    assert not (bare_system.root / "usr/bin/tljh-hub").exists()
+        assert "nothing was changed" in told.stderr and f"`/{flaw}`" in told.stderr and "hint: " in told.stderr
+        assert status(bare_system, name) in ("", "not-installed")
+    assert everything(bare_system) == before
+
+
+def test_an_environment_of_a_stranger_is_refused(debs, bare_system):
+    path = bare_system.root / "opt/tljh/hub/pyvenv.cfg"
+    path.parent.mkdir(parents=True)
+    path.write_text("home = /usr/bin\n")
+    told = bare_system.unpack(debs["tljh-hub"], check=False)
+    assert "made neither by this package nor by upstream's installer" in told.stderr
+    assert path.exists()
+
+
+def test_what_is_upstreams_is_set_aside_while_it_is_unpacked_and_back_when_it_is_removed(debs, bare_system):
+    lay_upstream(bare_system)
+    before = everything(bare_system)
+    for _ in range(2):
+        bare_system.unpack(debs["tljh-hub"])
+        aside = bare_system.root / "opt/tljh/.upstream"
+        assert (aside / "hub/bin/traefik").exists() and (aside / "units/jupyterhub.service.d/own.conf").exists()
+        assert not (bare_system.root / "etc/systemd/system/jupyterhub.service").exists()
+        # The very conffile of tljh, about which dpkg then asks nothing.
+        ours = (bare_system.root / SUDOERS.lstrip("/")).read_text()
+        assert ours == (PROJECT / "debian/tljh/jupyterhub-admins.sudoers").read_text()
+        # Other packages, and the same one again, find their work done.
+        bare_system.unpack(debs["tljh-config"], debs["tljh-hub"])
+        bare_system.run("dpkg", "--force-depends", "--purge", "tljh-config", "tljh-hub")
+        assert everything(bare_system) == before
+
+
+def test_an_unpacking_that_fails_brings_upstreams_back(debs, bare_system):
+    lay_upstream(bare_system)
+    before = everything(bare_system)
+    whole = debs["tljh-hub"].path.read_bytes()
+    (bare_system.root / "tmp/half.deb").write_bytes(whole[:len(whole) // 2])
+    told = bare_system.run("dpkg", "--force-depends", "--unpack", "/tmp/half.deb", check=False)
+    assert told.returncode != 0
+    assert "upstream's installation is back" in told.stderr
+    assert everything(bare_system) == before

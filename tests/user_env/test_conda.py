@@ -14,6 +14,7 @@ from tests.conda.server import Server
 from tests.machines.places import wait_for
 from tests.user_env.bundles import Bundle
 from tests.user_env.conftest import a_copy
+from tests.user_env.upstreams import as_upstreams, inside, take_over
 
 
 @pytest.fixture(scope="module")
@@ -370,3 +371,19 @@ def test_killed_while_it_links_the_environment_is_what_it_was(conda):
         assert conda.json("check")["sound"], name
     assert conda.json("install", "lesson")["generation"] == 3
     assert conda.numbers() == [1, 2, 3]
+
+
+# Of upstream's
+
+def test_an_environment_of_condas_goes_on_as_one(conda):
+    conda.run("install", "answer", UV_OFFLINE="1")
+    before = as_upstreams(conda, conda.active())
+    told = take_over(conda)
+    assert (told["generation"], told["engine"], told["refused"], told["missing"]) == (1, "conda", None, [])
+    assert inside(conda.kept) == before
+    assert conda.python("import answer; print(answer.VALUE)") == "42"
+    assert conda.json("check")["sound"]
+    # conda's own records are what the next change works with.
+    conda.run("remove", "answer", "--yes", UV_OFFLINE="1")
+    assert conda.active() == 2
+    assert os.readlink(conda.link) == "generations/2"

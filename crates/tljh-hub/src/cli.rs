@@ -46,6 +46,9 @@ pub enum Command {
     /// Copies of configuration, accounts and the hub's state
     #[command(subcommand)]
     Backup(Backup),
+    /// What was taken over from an installation of upstream's TLJH, and the way back to it
+    #[command(subcommand)]
+    Adopt(Adopt),
     /// Write the settings that another service reads
     #[command(subcommand)]
     Render(Render),
@@ -153,6 +156,38 @@ pub struct RestoreBackup {
     pub keep_stopped: bool,
     /// Which one, as `tljh-hub backup list` numbers them; the newest where none is named
     pub number: Option<u64>,
+}
+
+/// `tljh-hub adopt`.
+#[derive(Debug, Subcommand)]
+#[command(after_long_help = "\
+Installing the package on a machine where upstream's TLJH was installed takes it over: users, passwords, configuration,
+homes, the user environment and snippets are kept, the rest is replaced. All that was there is kept in
+/opt/tljh/.upstream until one of `undo` and `commit`.
+
+Examples:
+      sudo tljh-hub adopt status
+      sudo tljh-hub adopt undo
+      sudo tljh-hub adopt commit --yes")]
+pub enum Adopt {
+    /// Tell what was taken over, and what could not be
+    Status {
+        /// As JSON; `null` where there is nothing
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to upstream's installation as it was: purges the tljh packages, keeps homes and accounts
+    Undo(Agreed),
+    /// Delete what is kept of upstream's; there is no way back then
+    Commit(Agreed),
+}
+
+/// Whether to ask.
+#[derive(Debug, Args)]
+pub struct Agreed {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `tljh-hub render`.

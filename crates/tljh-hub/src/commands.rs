@@ -1,8 +1,9 @@
 //! One module for each subcommand.
 
 mod account;
+mod adopt;
 mod backup;
-mod check_traits;
+pub mod check_traits;
 mod confirm;
 mod maintainer_script;
 mod render;
@@ -13,7 +14,7 @@ use std::io::Write as _;
 use clap::CommandFactory;
 use tljh_machine::Paths;
 
-use crate::cli::{Account, Backup, Cli, Command, Render};
+use crate::cli::{Account, Adopt, Backup, Cli, Command, Render};
 use crate::error::HubError;
 use crate::migrations;
 
@@ -26,6 +27,9 @@ pub fn run(command: Command) -> Result<(), HubError> {
         Command::CheckTraits => check_traits::run(&paths),
         Command::Account(Account::Ensure(arguments)) => account::ensure(&paths, &arguments),
         Command::Account(Account::List { json }) => account::list(&paths, json),
+        Command::Adopt(Adopt::Status { json }) => adopt::status(&paths, json),
+        Command::Adopt(Adopt::Undo(arguments)) => adopt::undo(&paths, &arguments),
+        Command::Adopt(Adopt::Commit(arguments)) => adopt::commit(&paths, &arguments),
         Command::Backup(Backup::Create { json }) => backup::create(&paths, json),
         Command::Backup(Backup::List { json }) => backup::list(&paths, json),
         Command::Backup(Backup::Restore(arguments)) => backup::restore(&paths, &arguments),

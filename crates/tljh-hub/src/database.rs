@@ -31,6 +31,25 @@ pub fn copy(
     runner.run(&copy).map(drop)
 }
 
+/// The names of all hub users of `file`, whatever its schema.
+///
+/// # Errors
+/// It cannot be read.
+pub fn users(
+    machine: &Paths,
+    runner: &dyn Runner,
+    file: &Path,
+) -> Result<Vec<String>, CommandError> {
+    let list = database(machine).arg("users").arg(file);
+    let told = runner.run(&list)?.stdout;
+    // Written by us, a moment ago.
+    serde_json::from_str(&told).map_err(|error| CommandError::Failed {
+        line: list.line(),
+        code: None,
+        message: error.to_string(),
+    })
+}
+
 /// Brings `file`, which is in nobody's use, to the schema of the hub that is installed; whether there was anything to do.
 /// That is known sooner where `schema` is JupyterHub's name for it.
 ///

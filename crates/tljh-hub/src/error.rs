@@ -11,6 +11,7 @@ use tljh_settings::edit::EditError;
 use tljh_settings::store::StoreError;
 use tljh_terminal::{Hinted, RenderError};
 
+use crate::adopt::AdoptError;
 use crate::backup::BackupError;
 use crate::migrations::{MigrationError, StateError};
 
@@ -35,6 +36,12 @@ pub enum HubError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// An installation of upstream's cannot be taken over, or brought back.
+    #[error(transparent)]
+    Adopt(Box<AdoptError>),
+    /// It cannot be taken over while the package is configured.
+    #[error("upstream's installation is not taken over yet; all of it is kept")]
+    Adoption(#[source] Box<AdoptError>),
     /// A backup cannot be made or put back.
     #[error(transparent)]
     Backup(#[from] BackupError),
@@ -131,6 +138,10 @@ impl Hinted for HubError {
             Self::Snippet { file, .. } => {
                 Some(format!("correct it, or move it away: `{}`", file.display()))
             }
+            Self::Adopt(error) => error.hint(),
+            Self::Adoption(_) => Some(
+                "when that is mended, run `sudo dpkg --configure -a`; to go back, run `sudo tljh-hub adopt undo`".into(),
+            ),
             Self::Backup(error) => error.hint(),
             Self::State(error) => error.hint(),
             Self::UserEnvironment(_) | Self::Migration(_) | Self::NoBackup(_) => {

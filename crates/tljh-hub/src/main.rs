@@ -1,6 +1,7 @@
 //! `tljh-hub`: starts JupyterHub from `config.yaml`, makes hub users' accounts, and sets the machine up
 //! when the package is configured or removed.
 
+mod adopt;
 mod backup;
 mod choice;
 mod cli;

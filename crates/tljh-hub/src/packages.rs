@@ -21,6 +21,25 @@ pub fn all_of(version: &str) -> String {
     format!("tljh{{,-hub,-config,-user-env,-proxy,-archive-keyring}}={version}")
 }
 
+/// Whether dpkg has `package`, configured or not.
+pub fn is_there(runner: &dyn Runner, package: &str) -> bool {
+    !matches!(status(runner, package).as_str(), "" | "not-installed")
+}
+
+/// Whether `package` is installed and configured.
+pub fn is_installed(runner: &dyn Runner, package: &str) -> bool {
+    status(runner, package) == "installed"
+}
+
+fn status(runner: &dyn Runner, package: &str) -> String {
+    let asked =
+        Invocation::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]);
+    runner
+        .output(&asked)
+        .map(|told| told.stdout.trim().to_string())
+        .unwrap_or_default()
+}
+
 /// Whether `version` comes before `other` (deb-version(7)).
 pub fn is_older(runner: &dyn Runner, version: &str, other: &str) -> bool {
     let compare = Invocation::new("dpkg").args(["--compare-versions", version, "lt", other]);

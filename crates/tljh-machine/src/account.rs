@@ -6,6 +6,8 @@
 mod ensure;
 mod home;
 mod name;
+mod recorded;
 
 pub use ensure::{Account, AccountError, Rights, ensure_account};
 pub use name::AccountName;
+pub use recorded::{Recorded, record_account, upstreams_accounts};

@@ -85,6 +85,21 @@ impl Paths {
         self.at("opt/tljh/envs/.jupyter")
     }
 
+    /// What was upstream's, set aside by tljh-hub's preinst; there until an adoption is committed or undone.
+    pub fn upstream(&self) -> PathBuf {
+        self.at("opt/tljh/.upstream")
+    }
+
+    /// The same while it is being deleted.
+    pub fn upstream_committed(&self) -> PathBuf {
+        self.at("opt/tljh/.upstream.committed")
+    }
+
+    /// Units and drop-ins that are no package's.
+    pub fn local_units(&self) -> PathBuf {
+        self.at("etc/systemd/system")
+    }
+
     /// `/etc/tljh`.
     pub fn configuration(&self) -> PathBuf {
         self.at("etc/tljh")

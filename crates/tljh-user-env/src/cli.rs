@@ -349,6 +349,12 @@ Example:
     /// Make the environment from the wheels of this package, unless there is one, and bring what came with
     /// an earlier version of the package to this one's
     Ensure,
+    /// Take the environment of upstream's TLJH over as the first generation; for tljh-hub
+    #[command(hide = true)]
+    TakeOver {
+        /// Where its folder is kept
+        kept: PathBuf,
+    },
     /// Byte-compile the environment, so that servers start faster, and remove what its making left
     Compile,
     /// Tell whether there is an environment, and its Python

@@ -11,6 +11,7 @@ mod question;
 mod search;
 mod status;
 mod switch;
+mod take_over;
 mod told;
 mod upgrade;
 
@@ -133,6 +134,7 @@ pub fn run(cli: Cli) -> Result<(), UserEnvError> {
             follow_package(&workshop);
             Ok(())
         }
+        Command::TakeOver { kept } => take_over::run(&workshop, &kept),
         Command::Compile => environment::compile(&paths, &SystemRunner),
         Command::Status { form } => status::run(&workshop, form.json),
         Command::RenderDocs { folder } => Ok(tljh_terminal::render_docs(Cli::command(), &folder)?),

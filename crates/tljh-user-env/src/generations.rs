@@ -263,6 +263,21 @@ impl Generations {
         }
     }
 
+    /// Makes `number` the active one in the place of the folder that stands at the environment's path, which is moved to
+    /// `kept`, at once.
+    ///
+    /// # Errors
+    /// It cannot be moved; it is then where it was.
+    pub fn switch_from_folder(&self, number: u64, kept: &Path) -> Result<(), UserEnvError> {
+        self.mark_unsettled()?;
+        if kept.is_symlink() {
+            // A run that was killed had prepared the exchange.
+            files::ensure_absent(kept)?;
+        }
+        let link = self.relative().join(number.to_string());
+        Ok(files::move_behind_link(&self.link, kept, &link)?)
+    }
+
     fn adopt_copy(&self, runner: &dyn Runner) -> Result<Record, UserEnvError> {
         let record = self.begin(runner, Engine::Venv, None, BTreeSet::new())?;
         self.fill(&record, &self.link)?;

@@ -5,3 +5,4 @@ pub mod defaults;
 mod hub;
 pub mod python;
 mod rehearsal;
+mod takeover;

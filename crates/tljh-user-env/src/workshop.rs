@@ -151,7 +151,11 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    fn make_new_aside(
+    /// As [`Workshop::make_new`], without switching.
+    ///
+    /// # Errors
+    /// Any step failed.
+    pub fn make_new_aside(
         &self,
         mut record: Record,
         work: impl FnOnce(&mut Record, &Path) -> Result<(), UserEnvError>,

@@ -1,4 +1,4 @@
-"""The hub's own database, an SQLite file: ``python -m tljh.database copy FROM TO`` and ``... migrate FILE``.
+"""The hub's own database, an SQLite file: ``python -m tljh.database copy FROM TO`` ``... migrate FILE`` and ``... users FILE``.
 
 SQLite's own way to copy (sqlite3_backup) gives what the file holds at one moment, also while a hub writes to it, and
 rolls back what a killed one left half done. What is migrated must be in nobody's use: with SQLite, JupyterHub's
@@ -7,6 +7,7 @@ migrations are no transactions, and one that was killed cannot be repeated.
 
 import argparse
 import contextlib
+import json
 import os
 import sqlite3
 import sys
@@ -68,6 +69,12 @@ def migrate(path, schema=None):
     return True
 
 
+def users(path):
+    """The names of all hub users, whatever schema the database has."""
+    with contextlib.closing(open_existing(path)) as database:
+        return [name for (name,) in database.execute("SELECT name FROM users ORDER BY name")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -77,11 +84,15 @@ def main():
     migrating = commands.add_parser("migrate", help="to this JupyterHub's schema; prints `migrated` or `current`")
     migrating.add_argument("file")
     migrating.add_argument("schema", nargs="?", help="its name, where it is known")
+    listing = commands.add_parser("users", help="print the names of all hub users, as JSON")
+    listing.add_argument("file")
     arguments = parser.parse_args()
     os.umask(0o077)
     try:
         if arguments.command == "copy":
             copy(arguments.source, arguments.target)
+        elif arguments.command == "users":
+            print(json.dumps(users(arguments.file)))
         else:
             print("migrated" if migrate(arguments.file, arguments.schema) else "current")
     # A migration may raise anything.

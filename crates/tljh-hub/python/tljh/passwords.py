@@ -1,13 +1,15 @@
-"""Passwords of the first-use authenticator: ``python -m tljh.passwords set|without DATABASE NAME...``.
+"""Passwords of the first-use authenticator: ``python -m tljh.passwords set|without DATABASE NAME...``, ``... convert FROM TO``.
 
 A password is read from standard input. A name that has one keeps it, unless ``--replace`` is given.
 """
 
 import argparse
+import contextlib
 import dbm
 import dbm.dumb
 import os
 import sys
+import tempfile
 
 import bcrypt
 
@@ -54,6 +56,28 @@ def names_without(path, names):
         return [name for name in names if name.encode("utf8") not in database]
 
 
+def convert(source, target):
+    """Make ``target`` hold all of the database ``source``, of whichever format, in ours; return how many passwords it has."""
+    with dbm.open(source, "r") as database:
+        entries = {key: database[key] for key in database.keys()}
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(target), prefix=".passwords-") as folder:
+        beside = os.path.join(folder, os.path.basename(target))
+        ensure_database(beside)
+        with dbm.open(beside, "c", 0o600) as database:
+            for key, value in entries.items():
+                database[key] = value
+        write_through(beside)
+        for extension in EXTENSIONS:
+            if os.path.exists(beside + extension):
+                os.replace(beside + extension, target + extension)
+            else:
+                # Of another format, which would be found first.
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(target + extension)
+    write_through(target)
+    return len(entries)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -64,8 +88,14 @@ def main():
     asking = commands.add_parser("without", help="print those names that have no password")
     asking.add_argument("database")
     asking.add_argument("names", nargs="*")
+    converting = commands.add_parser("convert", help="copy a database of any format; prints how many passwords it has")
+    converting.add_argument("source")
+    converting.add_argument("target")
     arguments = parser.parse_args()
     os.umask(0o077)
+    if arguments.command == "convert":
+        print(convert(arguments.source, arguments.target))
+        return
     if arguments.command == "without":
         for name in names_without(arguments.database, arguments.names):
             print(name)

@@ -21,10 +21,14 @@ pub fn run(paths: &Paths) -> Result<(), HubError> {
     std::io::stdin()
         .read_to_string(&mut text)
         .map_err(HubError::Input)?;
-    let settings = Settings::parse(&text)?;
+    super::print(&ask(paths, &SystemRunner, &Settings::parse(&text)?)?)
+}
+
+/// What the hub's Python says of `settings` and of the administrator's snippets.
+pub fn ask(paths: &Paths, runner: &dyn Runner, settings: &Settings) -> Result<String, HubError> {
     // What is checked is never used to reach the proxy.
     let rendered = render_traits(
-        &settings,
+        settings,
         paths,
         &paths.hub_snippets(),
         &Secret::new("unused"),
@@ -36,5 +40,5 @@ pub fn run(paths: &Paths) -> Result<(), HubError> {
         .input(Secret::new(rendered.to_string()))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .deadline(DEADLINE);
-    super::print(&SystemRunner.run(&check)?.stdout)
+    Ok(runner.run(&check)?.stdout)
 }

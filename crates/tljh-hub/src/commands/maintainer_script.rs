@@ -11,6 +11,7 @@ use std::io::Read;
 
 use tljh_machine::{CommandError, Invocation, Paths, Runner, SystemRunner, files};
 
+use crate::adopt::{AdoptError, Adoption};
 use crate::cli::Script;
 use crate::error::HubError;
 use action::Action;
@@ -66,8 +67,13 @@ fn configure(
     answers: &Answers,
     previous: Option<&str>,
 ) -> Result<(), HubError> {
+    // Before our links come into its place.
+    let mut adoption = Adoption::begin(paths, runner).map_err(unfinished)?;
     ensure_folders(paths)?;
     runner.run(&Invocation::new("systemd-sysusers").arg("tljh.conf"))?;
+    if let Some(adoption) = &mut adoption {
+        adoption.take_files().map_err(unfinished)?;
+    }
     upgrading::prepare(paths, runner, previous)?;
     let enable = previous.is_none() || paths.removal_marker().exists();
     services::begin_proxy(paths, runner, enable)?;
@@ -77,11 +83,22 @@ fn configure(
     // meets the old environment for seconds. It does so anyway in servers that run on, which JupyterHub provides for;
     // the other way round, a server of a later version than its hub, would be new.
     services::begin_hub(paths, runner, enable)?;
+    if let Some(adoption) = &mut adoption {
+        adoption.take_environment().map_err(unfinished)?;
+    }
     ensure_environment(paths, runner)?;
     services::begin_python_upgrade(paths, runner);
     services::finish(paths, runner, previous);
     services::begin_compilation(paths, runner);
-    upgrading::confirm(paths, runner)
+    upgrading::confirm(paths, runner)?;
+    match adoption {
+        Some(adoption) => adoption.finish().map_err(unfinished),
+        None => Ok(()),
+    }
+}
+
+fn unfinished(error: AdoptError) -> HubError {
+    HubError::Adoption(Box::new(error))
 }
 
 /// There is an environment, and it is brought to this version of the package where that can be.

@@ -208,7 +208,7 @@ impl Workshop<'_> {
         uv.run(&install).map(drop)
     }
 
-    fn bundle_uv(&self) -> Result<Uv<'_>, UserEnvError> {
+    pub(super) fn bundle_uv(&self) -> Result<Uv<'_>, UserEnvError> {
         let cache = self.generations.ensure_cache(self.runner, BUNDLE_CACHE)?;
         Ok(Uv::new(self.runner, &self.bundle, cache))
     }
@@ -341,7 +341,10 @@ impl std::fmt::Display for Conflict {
     }
 }
 
-fn conflicts(uv: &Uv<'_>, environment: &Path) -> Result<BTreeSet<Conflict>, UserEnvError> {
+pub(super) fn conflicts(
+    uv: &Uv<'_>,
+    environment: &Path,
+) -> Result<BTreeSet<Conflict>, UserEnvError> {
     let sentences = uv.conflicts(environment)?;
     Ok(sentences
         .iter()
