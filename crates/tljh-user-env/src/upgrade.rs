@@ -3,5 +3,6 @@
 pub mod carry;
 pub mod defaults;
 mod hub;
+pub mod named;
 pub mod python;
 mod rehearsal;
