@@ -93,7 +93,7 @@ class Pressure:
         for path in ("api/status", "api/kernels"):
             self.add("server", lambda path=path: person.request("GET", person.user_url() + path))
 
-    def logins(self, name, password):
+    def logins(self, name, password, pause=LOGIN_PAUSE):
         """The form, the password, and the page that comes then, as another browser each time."""
 
         def log_in():
@@ -102,7 +102,7 @@ class Pressure:
                 raise AssertionError(f"login of {name} ended at {answer.url}: {answer.text[:300]}")
             return answer
 
-        self.add("login", log_in, LOGIN_PAUSE)
+        self.add("login", log_in, pause)
 
     def logins_to_a_server(self, name, password):
         """From the address of one's server by the login form to its page: the server asks the hub who it is."""
@@ -116,14 +116,14 @@ class Pressure:
 
         self.add("login to a server", log_in, LOGIN_PAUSE)
 
-    def spawns(self, person):
+    def spawns(self, person, pause=PAUSE):
         """A server that starts, and is stopped once it answers."""
 
         def spawn():
             person.start_server()
             person.stop_server()
 
-        self.add("spawn", spawn)
+        self.add("spawn", spawn, pause)
 
     def conversation(self, person):
         """A notebook: one WebSocket, over which a kernel counts. What fails is one that was dropped."""

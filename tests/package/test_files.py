@@ -22,7 +22,7 @@ def test_files_are_readable_and_only_programs_executable(debs):
         for path, member in deb.files().items():
             if member.issym() or path.startswith("/etc/sudoers.d/"):
                 continue
-            program = re.match(r"/usr/bin/|/opt/tljh/hub/bin/|/usr/lib/tljh-user-env/(?:uv|tljh-conda)$", path)
+            program = re.match(r"/usr/bin/|/usr/lib/tljh/|/opt/tljh/hub/bin/|/usr/lib/tljh-user-env/(?:uv|tljh-conda)$", path)
             assert member.mode == (0o755 if program else 0o644), f"{path} {member.mode:o}"
 
 
@@ -32,7 +32,8 @@ def test_the_rules_for_sudo_are_readable_by_root_and_its_group_alone(debs):
 
 def test_nothing_is_installed_where_administrators_put_things(debs):
     """Policy 9.1.2, 10.7: /usr/local is theirs, and so is /etc, but for what they are meant to change."""
-    allowed = {"/etc/sudoers.d/jupyterhub-admins", "/etc/profile.d/tljh.sh", "/etc/needrestart/conf.d/tljh.conf"}
+    allowed = {"/etc/sudoers.d/jupyterhub-admins", "/etc/profile.d/tljh.sh", "/etc/needrestart/conf.d/tljh.conf",
+               "/etc/apt/apt.conf.d/60tljh"}
     for deb in debs.values():
         for path in deb.files():
             assert not path.startswith(("/usr/local/", "/var/", "/home/", "/run/", "/root/")), path

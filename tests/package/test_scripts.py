@@ -34,6 +34,24 @@ def test_dpkg_tells_us_when_the_systems_default_python_is_unpacked(debs, system)
     assert system.run("dpkg", "-S", "/usr/bin/python3").stdout.startswith("python3-minimal:")
 
 
+# What apt is about to do, as it tells its hooks: apt.conf(5), version 3 of DPkg::Pre-Install-Pkgs.
+REMOVAL = "tljh 1 amd64 none > - - none **REMOVE**"
+OTHER_PYTHON = "python3 3.11.2-1+b1 amd64 allowed < 3.13.5-1 amd64 allowed /var/cache/apt/archives/python3.deb"
+SAME_PYTHON = OTHER_PYTHON.replace("3.13.5", "3.11.9")
+UPGRADE = "tljh 1 amd64 none < 2 amd64 none /var/cache/apt/archives/tljh.deb"
+
+
+@pytest.mark.parametrize("lines, refused", [
+    ([REMOVAL, OTHER_PYTHON], True), ([OTHER_PYTHON, REMOVAL], True), ([REMOVAL], False), ([REMOVAL, SAME_PYTHON], False),
+    ([UPGRADE, OTHER_PYTHON], False), ([OTHER_PYTHON], False), ([], False),
+])
+def test_apt_may_not_take_tljh_away_on_account_of_another_python_alone(system, lines, refused):
+    told = "\n".join(["VERSION 3", "APT::Architecture=amd64", "", *lines])
+    done = system.run("sh", "-c", f"printf '%s\\n' '{told}' | /usr/lib/tljh/refuse-removal", check=False)
+    assert done.returncode == (1 if refused else 0), done.stderr
+    assert ("Python 3.13.5" in done.stdout and "hint: run `sudo " in done.stdout) if refused else done.stdout == ""
+
+
 def test_sudo_accepts_the_rules(system):
     system.run("visudo", "--check", "--strict", f"--file={SUDOERS}")
 

@@ -1,8 +1,8 @@
 """Fixtures of the system tests: the repository, fresh machines, machines with tljh installed.
 
 `SUITES` chooses the Debian releases. A file that says `ON_ANY_RELEASE = True` is run on one of them, always the same
-one: what it tests is ours alone, and the same program on each. With `EVERY=1` it is run on all. A failed test leaves
-its machines' journals in dist/logs.
+one: what it tests is ours alone, and the same program on each. With `EVERY=1` it is run on all. A file that names its
+`RELEASES` is run on these. A failed test leaves its machines' journals in dist/logs.
 """
 
 import os
@@ -35,6 +35,8 @@ RELEASES = suites()
 
 def releases_for(module):
     """The Debian releases that the tests of `module` run on."""
+    if hasattr(module, "RELEASES"):
+        return module.RELEASES
     if not getattr(module, "ON_ANY_RELEASE", False) or os.environ.get("EVERY") == "1":
         return RELEASES
     return [RELEASES[zlib.crc32(module.__name__.encode()) % len(RELEASES)]]

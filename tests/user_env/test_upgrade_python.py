@@ -195,3 +195,53 @@ def test_an_environment_that_names_the_systems_python_by_its_link_is_given_its_o
     assert_sound(system, NEW[1])
     system.run("rollback")
     assert_sound(system, OLD[1])
+
+
+def kernel_of(system, name):
+    """Which Python and which `lesson` a named environment has."""
+    code = "import lesson, sys; print('python3.%d' % sys.version_info[1], lesson.VERSION)"
+    done = subprocess.run(system.chroot(f"/opt/tljh/envs/{name}/bin/python", "-c", code), capture_output=True, text=True)
+    return done.stdout.strip() or done.stderr
+
+
+def test_named_environments_of_the_systems_python_follow_it_with_what_they_have(system):
+    old = OLD[1].replace("python3.", "cp3")
+    for name, version, tag in (("lesson", "1.0", "py3-none-any"), ("came_along", "1.0", "py3-none-any"),
+                               ("gone", "1.0", f"{old}-{old}-linux_x86_64")):
+        system.make_wheel(name, version, tag=tag, requires=["came-along"] if name == "lesson" else ())
+    system.run("create", "stats", "--display-name", "Statistics 2", "lesson", "gone")
+    for name in ("lesson", "came_along"):
+        system.make_wheel(name, "3.0")
+    upgrade_system(system)
+    # A kernel with its packages is better than one of the new Python.
+    done = system.run("upgrade-python", "--if-changed", UV_DEFAULT_INDEX=Nowhere.url)
+    assert "environment `stats` stays as it is" in done.stderr and TRY_AGAIN in done.stderr
+    assert system.python(VERSION) == NEW[1] and kernel_of(system, "stats") == f"{OLD[1]} 1.0"
+    done = system.run("upgrade-python", "--if-changed")
+    assert "environment `stats` has Python 3.13" in done.stderr and "gone 1.0" in done.stderr and TRY_AGAIN in done.stderr
+    assert kernel_of(system, "stats") == f"{NEW[1]} 1.0"
+    listed = {package["name"]: package["version"] for package in system.json("list", "--env", "stats")["packages"]}
+    assert listed["came-along"] == "1.0" and "gone" not in listed
+    (told,) = system.json("envs")
+    assert (told["display_name"], told["missing"]) == ("Statistics 2", {"gone": {"version": "1.0"}})
+    assert "environment `stats`: missing since the system's Python changed: gone 1.0" in system.run("check").stdout
+    # Nothing more to do, and nothing to be had.
+    assert system.run("upgrade-python", "--if-changed").stderr == ""
+    assert system.json("upgrade-python")["environments"] == []
+    system.make_wheel("gone", "1.1")
+    assert system.json("upgrade-python")["environments"] == [{"name": "stats", "missing": {}}]
+    assert "missing" not in system.run("check").stdout
+
+
+def test_a_named_environment_stays_with_the_python_that_was_chosen_for_it_as_long_as_that_is_there(system):
+    upgrade_system(system)
+    system.run("upgrade-python")
+    for wheel in (bundle(OLD[0]) / "wheels").iterdir():
+        shutil.copy(wheel, system.wheels)
+    system.make_wheel("lesson", "1.0")
+    system.run("create", "chosen", "--python", OLD[1].removeprefix("python"), "lesson")
+    assert system.run("upgrade-python", "--if-changed").stderr == ""
+    assert kernel_of(system, "chosen") == f"{OLD[1]} 1.0"
+    system.remove_python(OLD[1])
+    system.run("upgrade-python", "--if-changed")
+    assert kernel_of(system, "chosen") == f"{NEW[1]} 1.0"

@@ -333,6 +333,7 @@ Example:
     #[command(after_long_help = "\
 What came with tljh is made from its wheels; what was installed besides is fetched at the version
 that it had, else a newer one. What could not be had is listed, and tried again by the next call.
+So are named environments made anew that had the system's Python, but none that was made for another.
 
 Example:
   sudo tljh-user-env upgrade-python")]

@@ -23,6 +23,7 @@ use crate::in_use::generations_in_use;
 use crate::json;
 use crate::record::Record;
 
+pub use base::make_venv;
 pub use create::Asked;
 pub use interpreter::Version;
 pub use name::{EnvironmentName, Title};

@@ -10,7 +10,7 @@ use crate::error::UserEnvError;
 use crate::manifest::{conda, site_packages};
 
 /// The system's Python; a link to one of a version.
-const SYSTEM: &str = "/usr/bin/python3";
+pub const SYSTEM: &str = "/usr/bin/python3";
 
 /// The version of an environment's Python, as `pyvenv.cfg` or conda's record of it tell it; empty if they do not.
 ///

@@ -3,6 +3,7 @@
 pub mod carry;
 pub mod defaults;
 mod hub;
+pub mod named;
 pub mod python;
 mod rehearsal;
 mod takeover;

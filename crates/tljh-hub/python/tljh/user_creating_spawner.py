@@ -22,6 +22,8 @@ from tljh.programs import run
 
 ACCOUNT_DEADLINE = 660
 SYSTEMCTL_DEADLINE = 20
+# Seconds between the library that systemd's programs share and the next one, where Debian itself is upgraded.
+REPLACEMENT_DEADLINE = 60
 RUNNING = ("active", "activating", "reloading", "deactivating")
 
 
@@ -68,6 +70,24 @@ async def unit_state(unit):
     if code != 0 or not state.strip():
         raise UnknownState(problem.strip() or f"systemctl ended with exit code {code}")
     return state.strip()
+
+
+async def ensure_systemd_answers():
+    """Wait until systemd's programs start: an upgrade of Debian removes their library seconds before it brings the next.
+
+    :raises TimeoutError: they still do not.
+    """
+
+    async def starts():
+        try:
+            code, _, _ = await run("systemd-run", "--version", deadline=SYSTEMCTL_DEADLINE)
+        except OSError:
+            return False
+        return code == 0
+
+    await exponential_backoff(
+        starts, "systemd's programs do not start", start_wait=0.2, max_wait=1, timeout=REPLACEMENT_DEADLINE
+    )
 
 
 def unit_name(account, server_name):
@@ -171,6 +191,7 @@ class UserCreatingSpawner(SystemdSpawner):
         if self.fallback:
             self.cmd = environment.command_from(self.fallback, self.cmd)
             self.extra_paths = environment.paths_from(self.fallback, self.extra_paths)
+        await ensure_systemd_answers()
         try:
             where = await super().start()
             self.note_address(*where)
@@ -182,6 +203,11 @@ class UserCreatingSpawner(SystemdSpawner):
             raise
         finally:
             self.cmd, self.extra_paths, self.unit_extra_properties = configured
+
+    async def stop(self, now=False):
+        # SystemdSpawner takes a server whose stop could not be asked for as one that has stopped.
+        await ensure_systemd_answers()
+        await super().stop(now)
 
     def note_address(self, ip, port):
         """Write down which unit was started and where it will listen, so that a hub that starts now takes the server up."""

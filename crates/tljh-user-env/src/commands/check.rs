@@ -52,6 +52,12 @@ pub fn check(workshop: &Workshop<'_>, deep: bool, as_json: bool) -> Result<(), U
         for (name, problem) in &named {
             text += &format!("warning: {}\n", environments::advice(name, problem));
         }
+        for (name, missing) in environments::lacking(workshop)? {
+            text += &format!(
+                "warning: environment `{name}`: missing since the system's Python changed: {missing}; \
+                 `sudo tljh-user-env upgrade-python` tries again\n"
+            );
+        }
         for change in &health.by_hand {
             text += &format!("changed by hand: {change}\n");
         }

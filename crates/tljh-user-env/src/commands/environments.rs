@@ -9,6 +9,7 @@ use crate::cli::{Manner, Which};
 use crate::error::UserEnvError;
 use crate::manifest::read_manifest;
 use crate::named::{Asked, Environment, EnvironmentName, Environments};
+use crate::record::names;
 use crate::requirement::Requirement;
 use crate::workshop::Workshop;
 
@@ -139,6 +140,19 @@ pub fn advice(name: &EnvironmentName, problem: &str) -> String {
     )
 }
 
+/// What named environments lack since the system's Python changed.
+///
+/// # Errors
+/// The environments cannot be listed.
+pub fn lacking(workshop: &Workshop<'_>) -> Result<Vec<(EnvironmentName, String)>, UserEnvError> {
+    let mut all = Environments::new(workshop.paths).all()?;
+    all.retain(|one| !one.record.missing.is_empty());
+    Ok(all
+        .into_iter()
+        .map(|one| (one.name, names(&one.record.missing)))
+        .collect())
+}
+
 fn told(one: &Environment) -> serde_json::Value {
     json!({
         "name": one.name.as_str(),
@@ -147,6 +161,7 @@ fn told(one: &Environment) -> serde_json::Value {
         "python": one.record.python,
         "engine": one.record.engine,
         "packages": one.record.packages.len(),
+        "missing": one.record.missing,
         "bytes": one.size(),
     })
 }

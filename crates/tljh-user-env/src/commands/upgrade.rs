@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
+use tljh_terminal::render_error;
 
 use super::{print_json, question, told};
 use crate::change::Wish;
 use crate::cli::{Form, Manner};
 use crate::error::UserEnvError;
 use crate::manifest::Difference;
-use crate::record::names;
+use crate::named::{EnvironmentName, Version};
+use crate::record::{Record, names};
 use crate::turn;
 use crate::upgrade::python::PythonUpgrade;
 use crate::workshop::Workshop;
+
+const AGAIN: &str =
+    "hint: run `sudo tljh-user-env upgrade-python` to try again, once the package index is reached";
 
 /// Brings what came with the package to the versions that it brings now.
 pub fn defaults(workshop: &Workshop<'_>, manner: Manner) -> Result<(), UserEnvError> {
@@ -99,6 +104,11 @@ pub fn python(
     } else {
         workshop.upgrade_python(dry_run)?
     };
+    let named = if dry_run {
+        Vec::new()
+    } else {
+        workshop.follow_python_in_named(!if_changed)?
+    };
     let (number, python, changes, missing) = match done {
         PythonUpgrade::Nothing if if_changed => (None, None, Vec::new(), BTreeMap::new()),
         PythonUpgrade::Nothing => {
@@ -123,17 +133,51 @@ pub fn python(
     }
     if !missing.is_empty() {
         log::warn!(
-            "missing since the system's Python changed: {}\n\
-             hint: run `sudo tljh-user-env upgrade-python` to try again, once the package index is reached",
+            "missing since the system's Python changed: {}\n{AGAIN}",
             names(&missing)
         );
     }
+    for (name, done) in &named {
+        tell_named(name, done);
+    }
     if form.json {
+        let named: Vec<_> = named
+            .iter()
+            .filter_map(|(name, done)| Some((name, done.as_ref().ok()?)))
+            .map(|(name, record)| json!({"name": name.as_str(), "missing": record.missing}))
+            .collect();
         print_json(&json!({
             "generation": number, "python": python, "changes": changes, "missing": missing,
+            "environments": named,
         }))?;
     }
     Ok(())
+}
+
+fn tell_named(name: &EnvironmentName, done: &Result<Record, UserEnvError>) {
+    match done {
+        Ok(record) if record.missing.is_empty() => {
+            log::info!("environment `{name}` has Python {} now", record.python);
+        }
+        Ok(record) => log::warn!(
+            "environment `{name}` has Python {} now, without {}\n{AGAIN}",
+            record.python,
+            names(&record.missing)
+        ),
+        Err(error) => {
+            let again = Version::own().map_or(String::new(), |own| format!(" --python {own}"));
+            let hint = match error {
+                UserEnvError::Unreachable { .. } => AGAIN.to_string(),
+                _ => format!(
+                    "hint: run `sudo tljh-user-env create {name} --again{again}` to make it anew with newer packages"
+                ),
+            };
+            log::warn!(
+                "environment `{name}` stays as it is\n{}{hint}",
+                render_error(error, None)
+            );
+        }
+    }
 }
 
 /// Everything is installed anew for another Python; what counts are versions.

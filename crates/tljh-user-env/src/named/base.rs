@@ -154,8 +154,16 @@ fn make_conda(
     }
 }
 
-/// A virtual environment with a kernel and pip: of the bundle's wheels if they are for this Python, else of the index.
-fn make_venv(workshop: &Workshop<'_>, python: &Path, folder: &Path) -> Result<(), UserEnvError> {
+/// Makes a virtual environment with a kernel and pip in the empty `folder`: of the bundle's wheels if they are for this
+/// Python, else of the index.
+///
+/// # Errors
+/// The wheels cannot be had.
+pub fn make_venv(
+    workshop: &Workshop<'_>,
+    python: &Path,
+    folder: &Path,
+) -> Result<(), UserEnvError> {
     let _step = Progress::begin(&format!("making an environment of {}", python.display()));
     let uv = workshop.uv()?;
     workshop.runner.run(

@@ -134,8 +134,8 @@ pub struct Carrier<'a> {
     workshop: &'a Workshop<'a>,
     uv: Uv<'a>,
     environment: &'a Path,
-    /// No index answers.
-    is_offline: bool,
+    /// Why no index answers; none as long as one does.
+    pub unreachable: Option<String>,
     /// What could not be had, by name.
     pub missing: BTreeMap<String, Missing>,
 }
@@ -159,7 +159,7 @@ impl<'a> Carrier<'a> {
             uv: workshop.uv()?,
             workshop,
             environment,
-            is_offline: false,
+            unreachable: None,
             missing: BTreeMap::new(),
         })
     }
@@ -207,7 +207,7 @@ impl<'a> Carrier<'a> {
         let newer = format!("{}>{}", one.name, public(&one.version));
         let had = self.install(&[as_it_was(one)], &[], Manner::Wheels)?
             || one.source.is_none() && self.install(&[newer], &[], Manner::Wheels)?
-            || !self.is_offline && self.install(&[as_it_was(one)], &[], Manner::Build)?;
+            || self.unreachable.is_none() && self.install(&[as_it_was(one)], &[], Manner::Build)?;
         if !had {
             self.miss(one);
         }
@@ -241,7 +241,7 @@ impl<'a> Carrier<'a> {
         if manner == Manner::Wheels {
             arguments.push("--no-build".into());
         }
-        if self.is_offline {
+        if self.unreachable.is_some() {
             arguments.push("--offline".into());
         }
         arguments.push("--".into());
@@ -254,9 +254,9 @@ impl<'a> Carrier<'a> {
         );
         match done {
             Ok(_) => Ok(true),
-            Err(UserEnvError::Unreachable { message }) if !self.is_offline => {
+            Err(UserEnvError::Unreachable { message }) if self.unreachable.is_none() => {
                 log::warn!("the package index could not be reached: {message}");
-                self.is_offline = true;
+                self.unreachable = Some(message);
                 self.install(requirements, along, manner)
             }
             Err(
