@@ -51,7 +51,7 @@ for folder in "$rust" "$crates" "$programs" "$project"; do
 done
 mount -t proc proc "$root/proc"
 build() {
-    chroot "$root" env PATH="$rust/bin:/usr/bin:/bin" CARGO_HOME="$crates" cargo build --quiet --offline --locked \
+    chroot "$root" env -u TMPDIR PATH="$rust/bin:/usr/bin:/bin" CARGO_HOME="$crates" cargo build --quiet --offline --locked \
         --manifest-path "$project/Cargo.toml" --target-dir "$programs" --bins "$@"
 }
 build --release --workspace --exclude tljh-conda

@@ -1,9 +1,9 @@
 """The same sources, built again by another builder: what differs, and what is the same in both builds.
 
     folders     checkout, cache, target, CARGO_HOME, toolchain, HOME, TMPDIR
-    time        400 days later, but for cargo and what it runs, which do not start at another date; sources of 2001
+    time        packed 400 days later, the rest as much later as it is; sources of 2001
     locale      Turkish letters, a time zone 14 hours ahead, umask 077
-    user        root of a user namespace, who is user 100000 outside; the environments are made by root in a chroot
+    user        packed by root of a user namespace, who is user 100000 outside; what is made in a chroot is made by root
     machine     another name of the host
 
 Nothing that the first build made is used: no program, environment, wheel or package. The same are the sources, the
@@ -126,14 +126,16 @@ class Elsewhere:
                 shutil.copytree(known / name, self.place / "crates/registry" / name)
 
     def build(self):
-        """Environments first, which take root and the network; then all else, by somebody else at another time."""
+        """First programs and environments, whose chroots take root; then the packages, by somebody else at another time."""
         self.prepare()
         environment = self.environment()
-        for suite in self.suites:
-            run("sh", "-c", 'umask 077; exec "$@"', "sh", self.checkout / "packaging/environments.sh", suite, env=environment)
-        for name in ("somewhere", "bin", "home", "tmp", "crates"):
+        for command in (["programs.sh"], *(["environments.sh", suite] for suite in self.suites)):
+            run("sh", "-c", 'umask 077; exec "$@"', "sh", self.checkout / "packaging" / command[0], *command[1:], env=environment)
+        for name in ("somewhere", "bin", "home", "tmp", "crates", "made"):
             run("chown", "--recursive", "--no-dereference", f"{OUTSIDE}:{OUTSIDE}", self.place / name)
-        run("chown", f"{OUTSIDE}:{OUTSIDE}", self.place, self.cache)
+        # Not what is in them: the systems in build-root, and the environments.
+        kept = [self.cache, *self.cache.iterdir(), *self.cache.glob("build-root/*.lock")]
+        run("chown", f"{OUTSIDE}:{OUTSIDE}", self.place, *kept)
         for suite in self.suites:
             self.run_as_somebody_else(
                 self.checkout / "packaging/debs.sh",
