@@ -45,6 +45,8 @@ set_upstream_aside() {
         [ -e "$aside/units/$name.service" ] || continue
         if is_booted; then
             systemctl stop "$name.service"
+            # How a program that was asked to end did so is of no interest any more.
+            systemctl reset-failed "$name.service" 2> /dev/null || true
         fi
         rm -rf "$units/$name.service.d"
         rm -f "$units/$name.service" "$units/multi-user.target.wants/$name.service"
