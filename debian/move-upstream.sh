@@ -36,15 +36,14 @@ set_upstream_aside() {
     if [ -e "$sudoers" ] && [ ! -e "$aside/sudoers" ]; then
         keep_copy "$sudoers" "$aside/sudoers"
     fi
-    if [ -L "${DPKG_ROOT:-}/usr/bin/tljh-config" ] && [ ! -e "$aside/tljh-config" ]; then
-        keep_copy "${DPKG_ROOT:-}/usr/bin/tljh-config" "$aside/tljh-config"
-    fi
     sync
     echo "adopting: upstream's hub and proxy stop; people's servers keep running" >&2
     for name in jupyterhub traefik configurable-http-proxy; do
         [ -e "$aside/units/$name.service" ] || continue
         if is_booted; then
             systemctl stop "$name.service"
+            # How a program that was asked to end did so is of no interest any more.
+            systemctl reset-failed "$name.service" 2> /dev/null || true
         fi
         rm -rf "$units/$name.service.d"
         rm -f "$units/$name.service" "$units/multi-user.target.wants/$name.service"
@@ -89,8 +88,9 @@ put_upstream_back() {
         cp -a "$aside/sudoers" "$sudoers.dpkg-new"
         mv -T "$sudoers.dpkg-new" "$sudoers"
     fi
-    if [ -L "$aside/tljh-config" ] && [ ! -e "${DPKG_ROOT:-}/usr/bin/tljh-config" ]; then
-        cp -a --remove-destination "$aside/tljh-config" "${DPKG_ROOT:-}/usr/bin/tljh-config"
+    # dpkg has put ours into the place of upstream's link, perhaps before any of this.
+    if [ -e "$prefix/hub/bin/tljh-config" ] && [ ! -e "${DPKG_ROOT:-}/usr/bin/tljh-config" ]; then
+        ln -sfn /opt/tljh/hub/bin/tljh-config "${DPKG_ROOT:-}/usr/bin/tljh-config"
     fi
     if is_booted; then
         systemctl daemon-reload

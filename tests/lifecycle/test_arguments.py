@@ -89,3 +89,24 @@ def test_purging_removes_recorded_accounts_and_no_other(made):
     assert (home.st_uid, home.st_mode & 0o7777) == (0, 0o700)
     assert "Kept, owned by root" in told.stderr
     assert "jupyterhub-users" not in (made.root / "etc/group").read_text()
+
+
+def test_purging_touches_nothing_of_upstreams_when_that_is_back(made):
+    """An adoption that was given up: accounts, groups and environment are upstream's again."""
+    made.run("sh", "-c", "groupadd jupyterhub-users; useradd -m jupyter-ada; mkdir -p /opt/tljh/hub/bin /opt/tljh/user/bin"
+             " /opt/tljh/config /opt/tljh/generations/1; touch /opt/tljh/hub/bin/traefik /opt/tljh/user/bin/python")
+    records = made.root / "var/lib/tljh/accounts"
+    records.mkdir(parents=True)
+    uid = made.run("id", "-u", "jupyter-ada").stdout.strip()
+    (records / "jupyter-ada.json").write_text(f'{{"uid":{uid},"name":"ada"}}\n')
+    for _ in range(2):
+        call(made, "postrm", ["purge"])
+    assert "jupyter-ada:" in (made.root / "etc/passwd").read_text()
+    assert "jupyterhub-users:" in (made.root / "etc/group").read_text()
+    assert (made.root / "home/jupyter-ada").stat().st_uid == int(uid)
+    for path in ("opt/tljh/user/bin/python", "opt/tljh/config", "opt/tljh/hub/bin/traefik"):
+        assert (made.root / path).exists()
+    # Ours went with the conffiles of the package, and administrators are not left without.
+    assert "%jupyterhub-admins" in (made.root / "etc/sudoers.d/jupyterhub-admins").read_text()
+    assert not records.exists() and not (made.root / "opt/tljh/generations").exists()
+    made.run("sh", "-c", "userdel -r jupyter-ada; groupdel jupyterhub-users; rm -r /opt/tljh /etc/sudoers.d/jupyterhub-admins")

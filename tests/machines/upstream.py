@@ -82,7 +82,7 @@ def lay_hub(machine):
     """The hub's environment, its proxy, and two packages that do not come with upstream."""
     hub = machine.root / PREFIX / "hub"
     hub.parent.mkdir(parents=True)
-    run("cp", "-a", ensure_environment(machine.suite) / "hub", hub)
+    run("cp", "-a", ensure_environment(machine.suite), hub)
     chp = ensure_chp().parent.parent
     run("cp", "-a", chp, hub / "lib/node_modules")
     proxy = hub / "bin/traefik"
@@ -105,7 +105,7 @@ def lay_hub(machine):
 def lay_environment(machine):
     """The user environment, by pip, with a package that an administrator added."""
     wheels = machine.root / "srv/wheels"
-    run("cp", "-a", ensure_environment(machine.suite) / "wheels", wheels)
+    run("cp", "-a", ensure_environment(machine.suite).parent / "wheels", wheels)
     for wheel in wheels.glob("jupyterhub-*"):
         wheel.unlink()
     entry = re.search(r"^jupyterhub==.*\n(?:[ \t]+--hash.*\n)+", LOCK.read_text(), re.M)[0]
@@ -116,8 +116,8 @@ def lay_environment(machine):
             "-r", wanted, "-d", wheels)
     make_wheel(wheels, "course", "3.1", {"course/data.py": "ANSWER = 42\n"})
     machine.run(f"python3 -m venv /{PREFIX}/user")
-    machine.run(f"/{PREFIX}/user/bin/pip install --quiet --no-index --find-links /srv/wheels jupyterhub {' '.join(LAB)}", timeout=300)
-    machine.run(f"/{PREFIX}/user/bin/pip install --quiet --no-index --find-links /srv/wheels course")
+    machine.run(f"/{PREFIX}/user/bin/pip install --quiet --no-compile --no-index --find-links /srv/wheels jupyterhub {' '.join(LAB)}", timeout=300)
+    machine.run(f"/{PREFIX}/user/bin/pip install --quiet --no-compile --no-index --find-links /srv/wheels course")
     machine.run("rm -r /srv/wheels")
 
 
