@@ -23,7 +23,7 @@ CONFIGURE = "dpkg --configure -a"
 REPAIR = (CONFIGURE, "apt-get -q -y --fix-broken install")
 # What says to an administrator how it goes on.
 SAYS_WHAT_TO_DO = re.compile(r"hint: |dpkg --configure -a|apt --fix-broken install")
-NO_SPACE = re.compile(r"no space|space left|some space|disk (is )?full", re.IGNORECASE)
+NO_SPACE = re.compile(r"no (storage )?space|space left|some space|disk (is )?full", re.IGNORECASE)
 # Of a step that comes more often than this, the one in the middle and the last are broken too.
 MANY = 20
 

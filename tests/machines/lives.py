@@ -26,14 +26,15 @@ FAILING, RIVAL = f"{NEXT}-failing", "/srv/rival"
 INSTALL = "apt-get -q -y install tljh"
 REMOVE = "apt-get -q -y remove tljh"
 PURGE = "apt-get -q -y purge tljh"
-# As dpkg alone takes it, whatever state the package is in.
-FORGET = "dpkg --purge tljh"
+# As dpkg alone takes it, in any state but half unpacked, of which it says that it is to be installed again before.
+FORGET = "dpkg --purge tljh || { apt-get -q -y --fix-broken install && dpkg --purge tljh; }"
 PYTHON = "dpkg-trigger --no-await --by-package=python3-minimal /usr/bin/python3 && dpkg --triggers-only tljh"
 RECONFIGURE = "dpkg-reconfigure -fnoninteractive tljh"
 KEYRING = f"dpkg --install {SHELF}/tljh-archive-keyring_*.deb"
 PRERM = "/var/lib/dpkg/info/tljh.prerm"
 # What people have that no fault may take away.
 NOTES = "/home/jupyter-admin/notes.txt"
+PASSWORD_NOTE = "/root/password-of-admin"
 SNIPPET = "/etc/tljh/jupyterhub_config.d/50-ours.py"
 SETTINGS = "# ours\nusers:\n  admin: [admin]\nlimits:\n  memory: 700M\n"
 
@@ -103,7 +104,10 @@ def use(machine, suite):
     """A first lesson: a server, notes, settings and a snippet of the administrator, another account of the hub, and the next
     version of the package on a shelf of its own."""
     wait_for_login_page(machine)
-    teacher = HubClient(machine.url, "admin").login(read_admin_password(machine))
+    password = read_admin_password(machine)
+    teacher = HubClient(machine.url, "admin").login(password)
+    # The administrator knows it from now on; the file goes.
+    machine.write(PASSWORD_NOTE, password, 0o600)
     teacher.add_user("pupil")
     teacher.start_server()
     machine.run(f"echo what I found out > {NOTES}", user="jupyter-admin")

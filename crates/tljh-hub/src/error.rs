@@ -163,7 +163,9 @@ impl HubError {
     /// The hint where dpkg has to be told to try again, by `again`.
     fn hint_again(&self, again: &str) -> String {
         match self {
-            Self::File(error) if error.is_disk_full() => {
+            Self::File(error) | Self::NoBackup(BackupError::File(error))
+                if error.is_disk_full() =>
+            {
                 format!("free some space (`df -h` shows where), then {again}")
             }
             other => other
