@@ -60,6 +60,10 @@ class Class:
         for name in ("ann", "ben", "cleo"):
             teacher.add_user(name)
         self.people = {"admin": teacher, **{name: self.log_in(name) for name in ("ann", "ben", "cleo")}}
+        # Each gets an account with the first server.
+        self.people["cleo"].start_server()
+        self.people["cleo"].stop_server()
+        teacher.start_server()
         for name in ("ann", "ben"):
             self.people[name].start_server()
             self.people[name].start_kernel().run(
@@ -185,6 +189,8 @@ def test_the_environment_follows_with_the_same_packages_and_says_what_cannot_be_
 
 
 def test_after_the_reboot_everybody_logs_in_to_what_they_had(shared, classroom):
+    # A compilation that goes on is a boot that has not finished.
+    wait_until_settled(shared)
     shared.reboot()
     wait_for_login_page(shared)
     assert failed_units(shared) == "" and shared.output("systemctl is-system-running --wait") == "running"
