@@ -20,8 +20,10 @@ mod listen;
 mod metrics;
 mod pages;
 mod routes;
+mod seldom;
 mod serve;
 mod settings;
+mod socket;
 mod tls;
 mod watched;
 

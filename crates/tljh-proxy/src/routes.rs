@@ -4,6 +4,7 @@
 //! A change is on disk before it is made, and made before its caller goes on. One process changes the routes; one that
 //! has handed over to it follows what it finds on disk.
 
+mod journal;
 mod paths;
 mod route;
 mod store;

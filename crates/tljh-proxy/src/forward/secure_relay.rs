@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::relay::BUFFER;
 use crate::routes::Route;
+use crate::seldom::Seldom;
 use crate::tls::Socket;
 
 /// As [`super::relay::relay`].
@@ -25,15 +26,21 @@ pub async fn relay(
     let (mut client_reads, mut client_writes) = split(client);
     let backend = Socket::new(backend);
     let (mut backend_reads, mut backend_writes) = (backend.clone(), backend.clone());
+    let vanishing = pin!(async {
+        tokio::select! {
+            _ = socket.stream().ready(Interest::ERROR) => {}
+            _ = backend.stream().ready(Interest::ERROR) => {}
+        }
+    });
     tokio::select! {
+        biased;
         _ = async {
             tokio::try_join!(
                 pass(&mut client_reads, &mut backend_writes, from_client, route),
                 pass(&mut backend_reads, &mut client_writes, from_backend, route),
             )
         } => {}
-        _ = socket.stream().ready(Interest::ERROR) => {}
-        _ = backend.stream().ready(Interest::ERROR) => {}
+        () = Seldom::new(vanishing) => {}
     }
 }
 

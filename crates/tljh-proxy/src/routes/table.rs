@@ -15,10 +15,13 @@ use super::paths::{key_of, path_of, prefixes, unescape};
 use super::route::Route;
 use super::store::{Stamp, Store};
 
+/// An unescaped prefix. Each change of a route copies all of them.
+type Key = Arc<[u8]>;
+
 /// The routes at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    by_key: BTreeMap<Vec<u8>, Arc<Route>>,
+    by_key: BTreeMap<Key, Arc<Route>>,
     /// Segments of the deepest route.
     depth: usize,
     hub: Option<(String, Arc<Route>)>,
@@ -34,7 +37,7 @@ pub struct Rules {
 }
 
 impl Routes {
-    fn new(by_key: BTreeMap<Vec<u8>, Arc<Route>>) -> Self {
+    fn new(by_key: BTreeMap<Key, Arc<Route>>) -> Self {
         let depth = by_key
             .keys()
             .map(|key| key.iter().filter(|byte| **byte == b'/').count())
@@ -105,7 +108,7 @@ pub struct Table {
     changing: tokio::sync::Mutex<()>,
     /// Whether another process is to change the routes, or does so.
     frozen: AtomicBool,
-    /// The file whose routes these are, once another process changes it.
+    /// The files whose routes these are, once another process changes them.
     follows: Mutex<Option<Stamp>>,
     store: Store,
     rules: Rules,
@@ -147,9 +150,11 @@ impl Table {
             there.touch();
             return Ok(());
         }
+        let (key, route) = (key_of(prefix), Arc::new(route));
+        let shown = route.to_json();
         let mut by_key = now.by_key.clone();
-        by_key.insert(key_of(prefix).into_bytes(), Arc::new(route));
-        self.replace(Routes::new(by_key)).await
+        by_key.insert(key.as_bytes().into(), route);
+        self.replace(Routes::new(by_key), key, Some(shown)).await
     }
 
     /// Removes the route of exactly `prefix`, on disk first; false if there is none.
@@ -158,11 +163,13 @@ impl Table {
     /// The routes could not be written; nothing was changed.
     pub async fn remove(&self, prefix: &str) -> Result<bool, ChangeError> {
         let _changing = self.begin_change().await?;
+        let key = key_of(prefix);
         let mut by_key = self.current().by_key.clone();
-        if by_key.remove(key_of(prefix).as_bytes()).is_none() {
+        if by_key.remove(key.as_bytes()).is_none() {
             return Ok(false);
         }
-        self.replace(Routes::new(by_key)).await.map(|()| true)
+        let replaced = self.replace(Routes::new(by_key), key, None).await;
+        replaced.map(|()| true)
     }
 
     async fn begin_change(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, ChangeError> {
@@ -185,6 +192,7 @@ impl Table {
 
     /// Allows changes again.
     pub fn thaw(&self) {
+        self.store.let_go();
         self.frozen.store(false, Ordering::Release);
     }
 
@@ -193,15 +201,14 @@ impl Table {
         self.frozen.load(Ordering::Acquire)
     }
 
-    /// Takes what another process has changed since, if these routes are its own by now. Costs a look at the file.
+    /// Takes what another process has changed since, if these routes are its own by now. Costs a look at the files.
     pub fn follow(&self) {
-        let stamp = self.store.stamp();
         let mut follows = self.follows.lock();
-        if stamp.is_none() || *follows == stamp {
+        if *follows == Some(self.store.stamp()) {
             return;
         }
-        if let Some(routes) = self.store.look() {
-            *follows = stamp;
+        if let Some((stamp, routes)) = self.store.look() {
+            *follows = Some(stamp);
             let routes = read_routes(routes, &self.store, &self.current());
             self.routes.store(Arc::new(routes));
         }
@@ -241,18 +248,32 @@ impl Table {
         if now.is_empty() {
             return Ok(());
         }
-        self.write(now.to_json(None)).await
+        let routes = Guard::into_inner(now);
+        self.write(move |store| store.write(&routes.to_json(None)))
+            .await
     }
 
-    async fn replace(&self, routes: Routes) -> Result<(), ChangeError> {
-        self.write(routes.to_json(None)).await?;
-        self.routes.store(Arc::new(routes));
+    /// Takes these routes for the current ones, of which `key` alone is another: `route` as the API shows it, or none.
+    async fn replace(
+        &self,
+        routes: Routes,
+        key: String,
+        route: Option<Value>,
+    ) -> Result<(), ChangeError> {
+        let routes = Arc::new(routes);
+        let all = routes.clone();
+        self.write(move |store| store.write_change(&key, route, || all.to_json(None)))
+            .await?;
+        self.routes.store(routes);
         Ok(())
     }
 
-    async fn write(&self, routes: Map<String, Value>) -> Result<(), ChangeError> {
+    async fn write(
+        &self,
+        write: impl FnOnce(&Store) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), ChangeError> {
         let store = self.store.clone();
-        let written = spawn_blocking(move || store.write(&routes))
+        let written = spawn_blocking(move || write(&store))
             .await
             .map_err(io::Error::other)
             .flatten();
@@ -275,7 +296,7 @@ fn read_routes(file: Map<String, Value>, store: &Store, known: &Routes) -> Route
         match Route::new(&prefix, data, true) {
             Ok(route) => {
                 // A key as it was kept: one with a slash behind it, which a prefix with two has, would lose that.
-                let key = prefix.into_bytes();
+                let key = Key::from(prefix.into_bytes());
                 let there = known.by_key.get(&key);
                 let there = there.filter(|there| there.same_data(&route));
                 let route = there.cloned().unwrap_or_else(|| Arc::new(route));
@@ -300,7 +321,7 @@ mod tests {
             data.insert("target".into(), "http://127.0.0.1:1".into());
             data.insert("name".into(), (*prefix).into());
             (
-                key_of(prefix).into_bytes(),
+                key_of(prefix).into_bytes().into(),
                 Arc::new(Route::new(prefix, data, false).unwrap()),
             )
         });

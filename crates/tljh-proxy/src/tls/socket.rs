@@ -9,6 +9,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::socket as stream;
+
 /// A socket under TLS. The clone that is kept beside it tells when the peer vanishes.
 #[derive(Debug, Clone)]
 pub struct Socket(Arc<TcpStream>);
@@ -33,9 +35,9 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buffer) {
+            match stream::Socket::try_read(&*self.0, buffer.initialize_unfilled()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(|_| ())),
+                read => return Poll::Ready(read.map(|read| buffer.advance(read))),
             }
         }
     }

@@ -153,11 +153,33 @@ impl Api<'_> {
         if &listed != table {
             return Err(format!("listed: {listed:?}\nmust be: {table:?}"));
         }
-        let kept = std::fs::read(self.file).map_or(Ok(Table::new()), |text| routes(&text))?;
+        let kept = self.read_kept()?;
         if &kept != table {
             return Err(format!("on disk: {kept:?}\nmust be: {table:?}"));
         }
         Ok(())
+    }
+
+    /// What is on disk: all routes, and beside them a line for each change since.
+    fn read_kept(&self) -> Result<Table, String> {
+        let read = |file: &Path| std::fs::read_to_string(file).unwrap_or_default();
+        let all = read(self.file);
+        let mut kept = if all.is_empty() {
+            Table::new()
+        } else {
+            routes(all.as_bytes())?
+        };
+        for line in read(&self.file.with_extension("journal")).lines().skip(1) {
+            let change: BTreeMap<String, Value> =
+                serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
+            for (prefix, route) in change {
+                kept.remove(&prefix);
+                if let Some(route) = without_activity(route) {
+                    kept.insert(prefix, route);
+                }
+            }
+        }
+        Ok(kept)
     }
 
     fn make_call(

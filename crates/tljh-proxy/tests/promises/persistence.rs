@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -16,14 +17,7 @@ fn routes_survive_kill_nine_from_the_moment_that_post_returned() {
         expected.push(prefix);
         proxy.kill();
         proxy = proxy.start_again();
-        let there: Vec<_> = proxy
-            .routes()
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect();
-        assert_eq!(there, expected);
+        assert_eq!(prefixes(&proxy), expected);
         assert_eq!(
             proxy.get(&format!("/user/u{number}/x")).header("x-backend"),
             Some("hub")
@@ -114,34 +108,127 @@ fn one_bad_route_in_the_file_costs_no_other() {
     routes["/user/c"] = json!(7);
     std::fs::write(proxy.state("routes.json"), routes.to_string()).unwrap();
     proxy = proxy.start_again();
-    let there: Vec<_> = proxy
-        .routes()
-        .as_object()
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
-    assert_eq!(there, ["/user/a"]);
+    assert_eq!(prefixes(&proxy), ["/user/a"]);
 }
 
 #[test]
 fn a_route_that_cannot_be_written_is_refused_and_one_that_is_there_is_not() {
-    let proxy = Proxy::start();
+    let mut proxy = Proxy::start();
     proxy.add_route("/user/a", 9);
-    // A folder in the place of the new file cannot be opened for writing, whoever asks.
-    std::fs::create_dir(proxy.state("routes.json.new")).unwrap();
+    // A folder in the place of a file cannot be opened for writing, whoever asks.
+    let in_the_way = ["routes.json.new", "routes.journal"].map(|name| proxy.state(name));
+    for path in &in_the_way {
+        std::fs::create_dir(path).unwrap();
+    }
     let body = json!({"target": "http://127.0.0.1:9"}).to_string();
     assert_eq!(proxy.api("POST", "/api/routes/user/b", &body).status, 500);
     assert_eq!(proxy.api("DELETE", "/api/routes/user/a", "").status, 500);
     assert_eq!(proxy.api("POST", "/api/routes/user/a", &body).status, 201);
-    let there: Vec<_> = proxy
-        .routes()
-        .as_object()
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
-    assert_eq!(there, ["/user/a"]);
-    std::fs::remove_dir(proxy.state("routes.json.new")).unwrap();
+    assert_eq!(prefixes(&proxy), ["/user/a"]);
+    std::fs::remove_dir(&in_the_way[0]).unwrap();
     proxy.add_route("/user/b", 9);
+    std::fs::remove_dir(&in_the_way[1]).unwrap();
+    proxy.add_route("/user/c", 9);
+    proxy.kill();
+    assert_eq!(
+        prefixes(&proxy.start_again()),
+        ["/user/a", "/user/b", "/user/c"]
+    );
+}
+
+#[test]
+fn a_change_costs_a_line_and_all_routes_are_written_now_and_then() {
+    let mut proxy = Proxy::start();
+    let (all, changes) = (proxy.state("routes.json"), proxy.state("routes.journal"));
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+    let mut written = 0;
+    proxy.add_route("/user/first", 9);
+    let mut before = (size(&all), size(&changes));
+    for number in 0..1000 {
+        proxy.add_route(&format!("/user/u{number}"), 9);
+        let now = (size(&all), size(&changes));
+        if now.0 == before.0 {
+            assert!((1..400).contains(&(now.1 - before.1)), "{before:?} {now:?}");
+        } else {
+            assert_eq!(now.1, 0);
+            written += 1;
+        }
+        before = now;
+    }
+    assert!((1..4).contains(&written), "{written}");
+    let there = proxy.routes();
+    assert_eq!(there.as_object().unwrap().len(), 1001);
+    proxy.kill();
+    proxy = proxy.start_again();
+    assert_eq!(proxy.routes(), there);
+    assert_eq!(
+        before,
+        (size(&all), size(&changes)),
+        "a start writes nothing"
+    );
+    // A clean end leaves one file.
+    assert!(proxy.stop().success());
+    assert!(!proxy.state("routes.journal").exists());
+    assert_eq!(proxy.start_again().routes(), there);
+}
+
+#[test]
+fn a_line_that_was_cut_off_was_never_acknowledged_and_nothing_is_built_upon_it() {
+    let mut proxy = Proxy::start();
+    for name in ["a", "b", "c"] {
+        proxy.add_route(&format!("/user/{name}"), 9);
+    }
+    proxy.kill();
+    let changes = std::fs::read(proxy.state("routes.journal")).unwrap();
+    let whole = changes.len();
+    for (left, expected) in [
+        (
+            changes.get(..whole - 1).unwrap().to_vec(),
+            &["/user/a", "/user/b"][..],
+        ),
+        (
+            [&changes[..], b"{\"/user/d\":{\"tar"].concat(),
+            &["/user/a", "/user/b", "/user/c"],
+        ),
+        (
+            [&changes[..], &[0; 600]].concat(),
+            &["/user/a", "/user/b", "/user/c"],
+        ),
+    ] {
+        let all = std::fs::read(proxy.state("routes.json")).unwrap();
+        std::fs::write(proxy.state("routes.journal"), left).unwrap();
+        proxy = proxy.start_again();
+        assert_eq!(prefixes(&proxy), expected);
+        proxy.add_route("/user/e", 9);
+        proxy.add_route("/user/f", 9);
+        proxy.kill();
+        proxy = proxy.start_again();
+        assert_eq!(
+            prefixes(&proxy),
+            [expected, &["/user/e", "/user/f"]].concat()
+        );
+        proxy.kill();
+        std::fs::write(proxy.state("routes.json"), all).unwrap();
+    }
+}
+
+#[test]
+fn changes_that_all_routes_hold_already_are_not_made_again() {
+    let mut proxy = Proxy::start();
+    for port in [1, 2, 3] {
+        proxy.add_route("/user/a", port);
+    }
+    let changes = std::fs::read(proxy.state("routes.journal")).unwrap();
+    proxy.add_route("/user/a", 4);
+    assert!(proxy.stop().success());
+    // As a power cut between the two steps leaves it.
+    std::fs::write(proxy.state("routes.journal"), changes).unwrap();
+    proxy = proxy.start_again();
+    assert_eq!(proxy.routes()["/user/a"]["target"], "http://127.0.0.1:4");
+    assert!(!proxy.log().contains("left out"), "{}", proxy.log());
+}
+
+fn prefixes(proxy: &Proxy) -> Vec<String> {
+    let routes = proxy.routes();
+    routes.as_object().unwrap().keys().cloned().collect()
 }
