@@ -6,7 +6,7 @@ mod stream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -36,14 +36,18 @@ pub struct Client {
     leaves: AtomicBool,
     waits: AtomicBool,
     progress: Mutex<Progress>,
+    /// Whether the clock starts anew with each part of an answer that goes out: a further request is waited for.
+    clock_runs: AtomicBool,
+    /// Counts what starts the clock anew.
+    steps: AtomicU64,
+    /// Whether somebody waits for a flush.
+    flush_awaited: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Progress {
     waiting: Waiting,
-    /// Counts what starts the clock anew.
-    steps: u64,
-    /// Counts how often everything written had gone to the socket.
+    /// Counts how often everything written had gone to the socket, while that was waited for.
     flushes: u64,
     on_flush: Option<Waker>,
     framing: Framing,
@@ -91,12 +95,14 @@ impl Client {
             waits: AtomicBool::new(false),
             progress: Mutex::new(Progress {
                 waiting: Waiting::Head,
-                steps: 0,
                 flushes: 0,
                 on_flush: None,
                 framing: Framing::default(),
                 streams: None,
             }),
+            clock_runs: AtomicBool::new(false),
+            steps: AtomicU64::new(0),
+            flush_awaited: AtomicBool::new(false),
         }
     }
 
@@ -109,7 +115,7 @@ impl Client {
         headers: &HeaderMap,
     ) -> (UnderWay, Result<BodyLength, FramingError>) {
         let mut progress = self.progress.lock();
-        progress.waiting = Waiting::Answer;
+        self.wait_for(Waiting::Answer, &mut progress);
         let length = progress.framing.take_head(headers);
         drop(progress);
         (UnderWay(self.clone()), length)
@@ -131,7 +137,7 @@ impl Client {
         is_whole: bool,
     ) -> (UnderWay, Result<BodyLength, FramingError>) {
         let mut progress = self.progress.lock();
-        progress.waiting = Waiting::Answer;
+        self.wait_for(Waiting::Answer, &mut progress);
         progress.streams = Some(progress.streams.unwrap_or(0) + 1);
         drop(progress);
         (UnderWay(self.clone()), length_of_stream(headers, is_whole))
@@ -139,7 +145,8 @@ impl Client {
 
     /// Has the next answer be the connection's last. One of HTTP/2 is told by its own means.
     pub fn tell_to_leave(&self) {
-        self.leaves.store(true, Ordering::Relaxed);
+        let is_multiplexed = self.progress.lock().streams.is_some();
+        self.leaves.store(!is_multiplexed, Ordering::Relaxed);
     }
 
     /// Whether the next answer is the connection's last.
@@ -169,9 +176,10 @@ impl Client {
                 return false;
             }
         };
-        if patience.steps != progress.steps {
+        let steps = self.steps.load(Ordering::Relaxed);
+        if patience.steps != steps {
             patience.since = None;
-            patience.steps = progress.steps;
+            patience.steps = steps;
         }
         now.saturating_duration_since(*patience.since.get_or_insert(now)) >= limit
     }
@@ -183,20 +191,34 @@ impl Client {
         }
         let head = progress.framing.receive(bytes);
         if head && progress.waiting == Waiting::Request {
-            progress.waiting = Waiting::Head;
-            progress.steps += 1;
+            self.wait_for(Waiting::Head, &mut progress);
+            self.step();
         }
+    }
+
+    fn wait_for(&self, what: Waiting, progress: &mut Progress) {
+        progress.waiting = what;
+        let runs = what == Waiting::Request;
+        self.clock_runs.store(runs, Ordering::Relaxed);
+    }
+
+    /// One thread alone does so at a time.
+    fn step(&self) {
+        let steps = self.steps.load(Ordering::Relaxed);
+        self.steps.store(steps.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// The end of an answer may still be on its way, slowly, when the next request is waited for.
     fn sent(&self) {
-        let mut progress = self.progress.lock();
-        if progress.waiting == Waiting::Request {
-            progress.steps += 1;
+        if self.clock_runs.load(Ordering::Relaxed) {
+            self.step();
         }
     }
 
     fn flushed(&self) {
+        if !self.flush_awaited.load(Ordering::Relaxed) {
+            return;
+        }
         let mut progress = self.progress.lock();
         progress.flushes += 1;
         if let Some(waker) = progress.on_flush.take() {
@@ -235,6 +257,7 @@ impl UnderWay {
             // Nobody need write anything on this connection any more; and a reset stream is plain enough.
             return Poll::Ready(());
         }
+        self.0.flush_awaited.store(true, Ordering::Relaxed);
         if *before.get_or_insert(progress.flushes) != progress.flushes {
             return Poll::Ready(());
         }
@@ -252,12 +275,13 @@ impl Drop for UnderWay {
                 return;
             }
         }
-        progress.waiting = if progress.framing.is_in_head() {
+        let next = if progress.framing.is_in_head() {
             Waiting::Head
         } else {
             Waiting::Request
         };
-        progress.steps += 1;
+        self.0.wait_for(next, &mut progress);
+        self.0.step();
     }
 }
 

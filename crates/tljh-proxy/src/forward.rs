@@ -96,11 +96,11 @@ impl Forward {
     /// Answers one request of `client`.
     pub async fn answer(
         &self,
-        client: Arc<Client>,
+        client: &Arc<Client>,
         request: Request<Incoming>,
     ) -> Response<Answer> {
         let (began, mut upstream) = (Instant::now(), Upstream::Proxy);
-        let mut answer = self.respond(&client, request, &mut upstream).await;
+        let mut answer = self.respond(client, request, &mut upstream).await;
         metrics::answered(upstream, answer.status(), began.elapsed());
         if client.is_secure
             && let Some(hsts) = self.front.hsts()
@@ -160,7 +160,8 @@ impl Forward {
                     if page == Page::HubStarting && patience.rest().await {
                         continue;
                     }
-                    return self.page(page, &parts, origin.address, under_way).await;
+                    let page = self.page(page, &parts, origin.address, under_way);
+                    return Box::pin(page).await;
                 }
             };
             let outgoing = Outgoing::new(&parts, length, &route, &origin);
@@ -223,7 +224,9 @@ impl Forward {
                 let status = page.map_or(StatusCode::BAD_REQUEST, Page::status);
                 failure.log(&Subject::new(&route, &parts, status, origin.address));
                 match page {
-                    Some(page) => self.page(page, &parts, origin.address, under_way).await,
+                    Some(page) => {
+                        Box::pin(self.page(page, &parts, origin.address, under_way)).await
+                    }
                     None => end_with(status, under_way),
                 }
             }
@@ -261,7 +264,7 @@ impl Forward {
         };
         if repeatable && let Some(mut backend) = self.pool.take(peer) {
             patience.end_turn();
-            match backend.send(request(Upload::none(route.clone()))).await {
+            match backend.send(request(Upload::none())).await {
                 Ok(answer) => return Ok((answer, backend)),
                 Err(error) if error.error().is_parse() => {
                     return Err(Failure::Backend(error.into_error()));
@@ -269,11 +272,11 @@ impl Forward {
                 Err(_) => {}
             }
         }
-        let mut backend = Backend::connect(peer).await?;
+        let mut backend = Box::pin(Backend::connect(peer)).await?;
         patience.end_turn();
         let upload = match body.take() {
             Some(body) => Upload::new(body, route.clone()),
-            None => Upload::none(route.clone()),
+            None => Upload::none(),
         };
         match backend.send(request(upload)).await {
             Ok(answer) => Ok((answer, backend)),

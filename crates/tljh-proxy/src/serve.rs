@@ -26,6 +26,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::api::Api;
+use crate::client::Client;
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::forward::Trust;
@@ -34,7 +35,7 @@ use crate::https::Https;
 use crate::metrics::{self, Exposition};
 use crate::routes::{ChangeError, Table};
 use accept::{accept, accept_waiting};
-use connection::serve_client;
+use connection::{give, serve_client};
 use drain::Report;
 pub use phase::Phase;
 use worker::{Door, Worker, least_busy};
@@ -148,9 +149,9 @@ async fn serve_all(
     let (api_phase, phase) = watch::channel(Phase::Serving);
     let accept_api = accept(&api, api_open, |stream, address| {
         let api = shared_api.clone();
-        let answer = move |client, request| {
+        let answer = move |client: Arc<Client>, request| {
             let api = api.clone();
-            async move { api.answer(&client, request).await }
+            async move { give(&client, api.answer(&client, request).await) }
         };
         tokio::spawn(serve_client(stream, address, answer, phase.clone()));
     });

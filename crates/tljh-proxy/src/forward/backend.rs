@@ -30,7 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub type Part = Option<Result<Bytes, hyper::Error>>;
 
 /// Whom a connection leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Peer {
     /// The route that it is for.
     pub route: u64,
@@ -105,8 +105,15 @@ impl Backend {
         poll_arrived(body)
     }
 
-    /// Whether another request can be sent: the last one is over, and the backend has not closed the connection.
+    /// Whether another request can be sent, as far as is known: the last one is over.
     pub fn is_idle(&mut self) -> bool {
+        let is_idle = |this: &Self| !this.ended && this.sender.is_ready();
+        // Who has read the end of an answer has mostly found that out by the way.
+        is_idle(self) || self.is_open()
+    }
+
+    /// As [`Self::is_idle`], and the backend has not closed the connection.
+    pub fn is_open(&mut self) -> bool {
         // This also takes the connection's former driver off the list of those to be woken.
         if !self.ended {
             self.ended = self

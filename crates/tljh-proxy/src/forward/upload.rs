@@ -18,8 +18,11 @@ use crate::routes::Route;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request's body, or none. What passes counts as activity of the route.
-pub struct Upload {
-    body: Option<Incoming>,
+pub struct Upload(Option<Box<Coming>>);
+
+/// A body that comes. In a box: a request goes from hand to hand, and most have none.
+struct Coming {
+    body: Incoming,
     route: Arc<Route>,
     hold: Option<Hold>,
 }
@@ -32,29 +35,25 @@ struct Hold {
 
 impl Upload {
     /// No body.
-    pub fn none(route: Arc<Route>) -> Self {
-        Self {
-            body: None,
-            route,
-            hold: None,
-        }
+    pub fn none() -> Self {
+        Self(None)
     }
 
     /// The body of a request as it comes.
     pub fn new(body: Incoming, route: Arc<Route>) -> Self {
-        let body = Some(body).filter(|body| !body.is_end_stream());
-        Self {
-            body,
-            route,
-            hold: None,
-        }
+        let hold = None;
+        let coming = Coming { body, route, hold };
+        Self(Some(Box::new(coming)).filter(|coming| !coming.body.is_end_stream()))
     }
 }
 
 /// Holds the body of a request back until the backend asks for it.
 pub fn await_continue(request: &mut Request<Upload>) {
     let continued = Arc::new(AtomicBool::new(false));
-    request.body_mut().hold = Some(Hold {
+    let Some(coming) = &mut request.body_mut().0 else {
+        return;
+    };
+    coming.hold = Some(Hold {
         continued: continued.clone(),
         patience: Box::pin(sleep(PATIENCE)),
     });
@@ -73,34 +72,33 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        if let Some(hold) = &mut this.hold {
+        let Some(coming) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        if let Some(hold) = &mut coming.hold {
             // Who reads the backend's answer reads this body next, and needs not be woken.
             if !hold.continued.load(Ordering::Relaxed) {
                 ready!(hold.patience.as_mut().poll(cx));
             }
-            this.hold = None;
+            coming.hold = None;
         }
-        let Some(body) = &mut this.body else {
-            return Poll::Ready(None);
-        };
-        let frame = ready!(Pin::new(body).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut coming.body).poll_frame(cx));
         let frame = frame.filter(|frame| !matches!(frame, Ok(frame) if frame.is_trailers()));
         if frame.is_some() {
-            this.route.touch();
+            coming.route.touch();
         } else {
-            this.body = None;
+            self.0 = None;
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        let coming = self.0.as_ref();
+        coming.is_none_or(|coming| coming.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        let coming = self.0.as_ref();
+        coming.map_or_else(|| SizeHint::with_exact(0), |coming| coming.body.size_hint())
     }
 }

@@ -23,8 +23,12 @@ use crate::client::{Client, ClientStream, Patience, Transport};
 use crate::fault::{Cause, Fault};
 use crate::listen::{MAX_HEAD, MAX_HEADERS};
 use crate::metrics;
+use crate::seldom::Seldom;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An answer, as hyper's services give it.
+pub type Answered<B> = Result<Response<B>, Infallible>;
 
 /// How often a client's connection is looked at, whether it was waited for too long.
 const LOOK: Duration = Duration::from_secs(5);
@@ -41,7 +45,7 @@ pub async fn serve_client<A, F, B>(
     phase: watch::Receiver<Phase>,
 ) where
     A: Fn(Arc<Client>, Request<Incoming>) -> F,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Answered<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let client = Arc::new(Client::new(address));
@@ -56,22 +60,11 @@ pub async fn serve_http1<A, F, B>(
     phase: watch::Receiver<Phase>,
 ) where
     A: Fn(Arc<Client>, Request<Incoming>) -> F,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Answered<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let stream = TokioIo::new(ClientStream::new(transport, client.clone()));
-    let service = service_fn(|request| {
-        let answer = answer(client.clone(), request);
-        let client = client.clone();
-        async move {
-            let mut answer = answer.await;
-            if client.is_told_to_leave() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-                let close = HeaderValue::from_static("close");
-                answer.headers_mut().insert(header::CONNECTION, close);
-            }
-            Ok::<_, Infallible>(answer)
-        }
-    });
+    let service = service_fn(|request| answer(client.clone(), request));
     let connection = Builder::new()
         .auto_date_header(false)
         .max_headers(MAX_HEADERS)
@@ -80,6 +73,16 @@ pub async fn serve_http1<A, F, B>(
         .with_upgrades();
     let end = |connection: Pin<&mut _>| UpgradeableConnection::graceful_shutdown(connection);
     drive(pin!(connection), end, Phase::Stopping, &client, phase).await;
+}
+
+/// Gives an answer to `client`, as the connection's last if that is so. To be called where the answer is made: a future
+/// around the one that makes it would be twice as large, and it is moved with each request.
+pub fn give<B>(client: &Client, mut answer: Response<B>) -> Answered<B> {
+    if client.is_told_to_leave() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    }
+    Ok(answer)
 }
 
 /// Drives a connection to its end. From the phase `last` on it is told to `end`; while the process drains, `client` is told
@@ -93,7 +96,7 @@ pub async fn drive<C: Future<Output = hyper::Result<()>>>(
 ) {
     let over = AtomicBool::new(false);
     let mut closing = false;
-    let mut serving = pin!(poll_fn(|cx| {
+    let serving = poll_fn(|cx| {
         loop {
             let served = connection.as_mut().poll(cx);
             if served.is_ready() || closing || !over.load(Ordering::Relaxed) {
@@ -102,27 +105,33 @@ pub async fn drive<C: Future<Output = hyper::Result<()>>>(
             closing = true;
             end(connection.as_mut());
         }
-    }));
+    });
     let mut look = pin!(sleep(LOOK));
     let mut now = Phase::Serving;
     let mut patience = Patience::default();
-    let served = loop {
-        tokio::select! {
-            biased;
-            served = &mut serving => break served,
-            told = wait_for_more(&mut phase, now), if now != Phase::Stopping => {
-                now = told;
-                client.tell_to_leave();
-                over.store(now >= last, Ordering::Relaxed);
-            }
-            () = &mut look => {
-                let now = Instant::now();
-                if client.is_overdue(&mut patience, now) {
-                    break Ok(());
+    let watching = pin!(async {
+        loop {
+            tokio::select! {
+                told = wait_for_more(&mut phase, now), if now != Phase::Stopping => {
+                    now = told;
+                    client.tell_to_leave();
+                    over.store(now >= last, Ordering::Relaxed);
                 }
-                look.as_mut().reset((now + LOOK).into());
+                () = &mut look => {
+                    let now = Instant::now();
+                    if client.is_overdue(&mut patience, now) {
+                        return;
+                    }
+                    look.as_mut().reset((now + LOOK).into());
+                }
             }
         }
+    });
+    let served = tokio::select! {
+        biased;
+        // First, so that the connection is polled after it was told to end.
+        () = Seldom::new(watching) => Ok(()),
+        served = serving => served,
     };
     if let Err(error) = served {
         if error.is_parse() {

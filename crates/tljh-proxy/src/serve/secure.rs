@@ -1,13 +1,12 @@
 //! One connection of a client by TLS: HTTP/2, HTTP/1.1, or the challenge of a CA.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http2::{Builder, Connection};
 use hyper::service::service_fn;
@@ -19,7 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::Phase;
-use super::connection::{BoxError, drive, serve_http1};
+use super::connection::{Answered, BoxError, drive, serve_http1};
 use crate::client::{Client, ClientStream, Transport};
 use crate::fault::Fault;
 use crate::listen::MAX_HEAD;
@@ -48,7 +47,7 @@ pub async fn serve_secure<A, F, B>(
     mut phase: watch::Receiver<Phase>,
 ) where
     A: Fn(Arc<Client>, Request<Incoming>) -> F,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Answered<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let shaking = timeout(HANDSHAKE, acceptor.accept(Socket::new(stream)));
@@ -84,10 +83,7 @@ pub async fn serve_secure<A, F, B>(
     }
     client.set_multiplexed();
     let stream = TokioIo::new(ClientStream::new(transport, client.clone()));
-    let service = service_fn(|request| {
-        let answer = answer(client.clone(), request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
+    let service = service_fn(|request| answer(client.clone(), request));
     let connection = Builder::new(TokioExecutor::new())
         .auto_date_header(false)
         .max_header_list_size(MAX_HEAD as u32)

@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::{serve_client, serve_http1};
+use super::connection::{give, serve_client, serve_http1};
 use super::secure::serve_secure;
 use super::{Phase, new_runtime};
 use crate::client::{Client, Transport};
@@ -121,9 +121,9 @@ async fn work(
     tokio::spawn(forward.keep_tidy());
     while let Some(accepted) = incoming.recv().await {
         let forward = forward.clone();
-        let answer = move |client, request| {
+        let answer = move |client: Arc<Client>, request| {
             let forward = forward.clone();
-            async move { forward.answer(client, request).await }
+            async move { give(&client, forward.answer(&client, request).await) }
         };
         match (accepted, &acceptor) {
             (Accepted::Port(Door::Http, stream, address), _) => {
