@@ -98,7 +98,7 @@ def test_people_at_work_do_not_notice_an_upgrade_that_is_killed_at_any_step(suit
             return reached
 
         faults = list(faults_of(life, steps))
-        try_all(faults if EVERY else sample(faults, 8), attempt, record_property)
+        try_all(faults if EVERY else sample(faults, 4), attempt, record_property)
 
 
 def test_a_first_installation_that_is_killed_at_any_step_is_completed(suite, disks, record_property):
@@ -117,7 +117,7 @@ def test_a_first_installation_that_is_killed_at_any_step_is_completed(suite, dis
             return reached
 
     faults = list(faults_of(life, steps))
-    try_all(faults if EVERY else sample(faults, 3), attempt, record_property)
+    try_all(faults if EVERY else sample(faults, 2), attempt, record_property)
 
 
 def test_a_purge_during_a_lesson_that_is_killed_at_any_step_is_completed(suite, disks, record_property):
@@ -136,7 +136,7 @@ def test_a_purge_during_a_lesson_that_is_killed_at_any_step_is_completed(suite, 
             return reached
 
     faults = list(faults_of(life, steps))
-    try_all(faults if EVERY else sample(faults, 3), attempt, record_property)
+    try_all(faults if EVERY else sample(faults, 2), attempt, record_property)
 
 
 # Daemons
