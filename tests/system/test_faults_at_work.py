@@ -8,7 +8,7 @@ import pytest
 
 from tests.machines.faults import CONFIGURE, NO_SPACE, REPAIR, Life, Tally, faults_of, follow, sample
 from tests.machines.hub_client import HubClient
-from tests.machines.install import http_status, read_admin_password, wait_for_login_page
+from tests.machines.install import read_admin_password, wait_for_login_page
 from tests.machines.lives import INSTALL, NEXT, NOTES, PASSWORD_NOTE, PURGE, SHELF, ensure_workshop
 from tests.machines.machine import Machine
 from tests.machines.places import DIST
@@ -98,7 +98,7 @@ def test_people_at_work_do_not_notice_an_upgrade_that_is_killed_at_any_step(suit
             return reached
 
         faults = list(faults_of(life, steps))
-        try_all(faults if EVERY else sample(faults, 8), attempt, record_property)
+        try_all(faults if EVERY else sample(faults, 4), attempt, record_property)
 
 
 def test_a_first_installation_that_is_killed_at_any_step_is_completed(suite, disks, record_property):
@@ -117,7 +117,7 @@ def test_a_first_installation_that_is_killed_at_any_step_is_completed(suite, dis
             return reached
 
     faults = list(faults_of(life, steps))
-    try_all(faults if EVERY else sample(faults, 3), attempt, record_property)
+    try_all(faults if EVERY else sample(faults, 2), attempt, record_property)
 
 
 def test_a_purge_during_a_lesson_that_is_killed_at_any_step_is_completed(suite, disks, record_property):
@@ -136,7 +136,7 @@ def test_a_purge_during_a_lesson_that_is_killed_at_any_step_is_completed(suite, 
             return reached
 
     faults = list(faults_of(life, steps))
-    try_all(faults if EVERY else sample(faults, 3), attempt, record_property)
+    try_all(faults if EVERY else sample(faults, 2), attempt, record_property)
 
 
 # Daemons
@@ -162,7 +162,7 @@ def test_a_hub_that_does_not_stop_holds_up_neither_an_upgrade_nor_a_removal(suit
         machine.write(drop_in, STUBBORN + "TimeoutStopSec=infinity\n")
         machine.run("systemctl daemon-reload")
         done = machine.run("apt-get -q -y remove tljh")
-        assert "`jupyterhub.service` did not stop within 60 s and is killed" in done.stderr
+        assert "`jupyterhub.service` did not stop within 60 s and is killed" in done.stdout + done.stderr
         assert machine.output("dpkg --audit") == ""
         assert machine.output("pgrep -f 'tljh-hub run'", check=False) == ""
         machine.run(PURGE)
@@ -201,7 +201,7 @@ def test_a_read_only_opt_is_named_and_the_upgrade_is_completed_once_it_can_be_wr
         done = machine.run(f"dpkg --install /srv/{deb.name}", check=False)
         assert done.returncode != 0 and "Read-only file system" in done.stderr + done.stdout
         goes_on()
-        assert http_status(machine.url + "hub/login") == 200
+        wait_for_login_page(machine, deadline=120)
         machine.run("mount -o remount,rw,bind /opt")
         machine.run(f"dpkg --install /srv/{deb.name} {NEXT}/tljh_*.deb")
         repair(machine)
@@ -214,7 +214,7 @@ def test_an_upgrade_on_a_full_disk_stops_before_the_state_is_touched_and_says_ho
         machine.run("mkdir -p /var/lib/tljh/backups && mount -t tmpfs -o size=64k tmpfs /var/lib/tljh/backups")
         done = machine.run(f"dpkg --install {NEXT}/tljh_*.deb", check=False)
         assert done.returncode != 0
-        assert NO_SPACE.search(done.stderr) and "then run `sudo dpkg --configure -a`" in done.stderr, done.stderr
+        assert NO_SPACE.search(done.stderr) and "run `sudo dpkg --configure -a`" in done.stderr, done.stderr
         wait_for_login_page(machine)
         goes_on()
         machine.run("umount /var/lib/tljh/backups && dpkg --configure -a")
