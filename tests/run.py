@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """Runs every test, from unit to browser, and ends with counted totals.
 
-    tests/run.py [GROUP...]      all groups by default, but for those that run on request: `jupyterhub`, `vm`, `faults`,
-                                 `piuparts` and `reproducible`; `tests/run.py --list` names them
+    tests/run.py [GROUP...]      all groups by default, but for those on request; `tests/run.py --list` names them
 
 `SUITES` chooses the Debian releases of the tests on machines; what is the same on each of them is tested on one, with
 `EVERY=1` on all. The groups of one stage run side by side;

@@ -1,6 +1,6 @@
 """Every maintainer script, in every way that dpkg calls it, killed at its steps and with a full disk: repaired by two commands.
 
-All of it takes an hour: `make test` tries `MOST` faults of each life, always the same, and `tests/run.py faults` each one.
+All of it takes hours: `make test` tries `MOST` faults of each life, always the same, and `tests/run.py faults` each one.
 """
 
 import os

@@ -125,12 +125,12 @@ def test_purge_of_a_half_failed_state_leaves_the_machine_as_it_was(machines, rep
 def test_purge_leaves_what_only_looks_like_ours(machines):
     machine = machines.installed()
     machine.run("useradd --create-home jupyter-x && touch /home/jupyter-x/own && chown jupyter-x: /home/jupyter-x/own")
+    # The hub's record of an account that has been deleted by hand, and whose folder is somebody else's by now.
+    machine.run("tljh-hub account ensure -- y && userdel jupyter-y")
     for path in THEIRS:
         if path.startswith("/"):
             machine.run(f"mkdir -p $(dirname {path}) && echo '# theirs' > {path}")
-    machine.run("useradd --no-create-home --gid jupyterhub-users bob && chown bob /home/jupyter-y")
-    # The hub's record of an account that has been deleted by hand, and whose name somebody else's folder has.
-    machine.run("tljh-hub account ensure -- y && userdel jupyter-y && chown -R bob /home/jupyter-y")
+    machine.run("useradd --no-create-home --gid jupyterhub-users bob && chown -R bob: /home/jupyter-y")
     look = "stat -c '%n %U %a' " + " ".join(path for path in THEIRS if path.startswith("/")) + " /home/jupyter-x/own"
     before = machine.output(look), machine.output("getent passwd jupyter-x bob")
     said = machine.run("apt-get -q -y purge tljh", timeout=300)
