@@ -168,13 +168,14 @@ END
     kept="$cache/debs/$(content_key "$compression").deb"
     if [ ! -e "$kept" ]; then
         mkdir -p "$cache/debs"
+        # Before the new one is there: a clock that runs ahead of the disk's would have it for an old one.
+        find "$cache/debs" -name '*.deb' -mtime +7 -delete
         # shellcheck disable=SC2086 # options
         "$cargo_deb" deb --quiet --no-build --no-strip $compression \
             --manifest-path "$crate/Cargo.toml" --deb-version "$full_version" --output "$kept.$$" >&2
         mv "$kept.$$" "$kept"
-        find "$cache/debs" -name '*.deb' -mtime +7 -delete
     fi
-    touch "$kept"
+    touch -c "$kept"
     deb="$out/$1_${full_version}_$(dpkg --print-architecture)"
     cp "$kept" "$deb.deb"
     "$project/packaging/bill.py" "$suite" "$root" "$deb.deb" > "$deb.cdx.json"
