@@ -118,10 +118,10 @@ build_package() {
     # One source, no upstream besides it: Policy 12.7 wants this name.
     gzip -9nc "$work/changelog" > "$work/changelog.gz"
     install -D -m 644 "$work/changelog.gz" "$root/usr/share/doc/$1/changelog.gz"
-    if [ "$1" = tljh ] && [ -s "$news" ]; then
-        # Once for all packages: apt-listchanges goes by their source.
+    if [ -s "$news" ]; then
+        # In each: of those of one source apt-listchanges looks into the first that has a changelog, and into no other.
         gzip -9nc "$news" > "$work/NEWS.gz"
-        install -D -m 644 "$work/NEWS.gz" "$root/usr/share/doc/tljh/NEWS.Debian.gz"
+        install -D -m 644 "$work/NEWS.gz" "$root/usr/share/doc/$1/NEWS.Debian.gz"
     fi
     libraries=$(shared_libraries "$1")
     for script in config templates preinst postinst prerm postrm; do

@@ -13,7 +13,6 @@ NEWS = """tljh (0.1.1) unstable; urgency=medium
 
  -- The Littlest JupyterHub packagers <packagers@tljh.invalid>  Fri, 01 Jan 2027 12:00:00 +0000
 """
-NEWS_FILE = "/usr/share/doc/tljh/NEWS.Debian.gz"
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +30,14 @@ def listchanges(system, which, *debs):
     return "".join(line for line in told.splitlines(keepends=True) if not line.startswith("apt-listchanges: Reading"))
 
 
-def test_news_are_in_the_package_that_people_upgrade_and_only_where_there_are_some(next_version, debs):
-    (tljh,) = next_version.glob("tljh_*.deb")
-    assert gzip.decompress(read_file(tljh, NEWS_FILE)).decode() == NEWS
-    (config,) = next_version.glob("tljh-config_*.deb")
-    assert read_file(config, NEWS_FILE.replace("/tljh/", "/tljh-config/")) is None
+def test_news_are_in_each_package_and_only_where_there_are_some(next_version, debs):
+    for path in next_version.glob("*.deb"):
+        name = path.name.split("_")[0]
+        assert gzip.decompress(read_file(path, f"/usr/share/doc/{name}/NEWS.Debian.gz")).decode() == NEWS
     kept = PROJECT / "debian/NEWS"
-    shipped = read_file(debs["tljh"].path, NEWS_FILE)
-    assert (gzip.decompress(shipped).decode() if shipped else None) == (kept.read_text() if kept.exists() else None)
+    for name, deb in debs.items():
+        shipped = read_file(deb.path, f"/usr/share/doc/{name}/NEWS.Debian.gz")
+        assert (gzip.decompress(shipped).decode() if shipped else None) == (kept.read_text() if kept.exists() else None)
 
 
 def test_apt_listchanges_shows_news_and_changelog_once_for_all_packages(next_version, debs, bare_system):

@@ -19,7 +19,8 @@ def offer(machine, suite, folder, number, text):
     folder.mkdir()
     newer = Newer(suite, folder, number)
     news = NEWS.format(version=newer.version, text=text)
-    (newer.folder / "tljh/usr/share/doc/tljh/NEWS.Debian.gz").write_bytes(gzip.compress(news.encode()))
+    for package in newer.packages():
+        (package / f"usr/share/doc/{package.name}/NEWS.Debian.gz").write_bytes(gzip.compress(news.encode()))
     archive = machine.root / ARCHIVE.lstrip("/")
     archive.mkdir(exist_ok=True)
     newer.build(archive)
