@@ -131,10 +131,17 @@ def test_purge_leaves_what_only_looks_like_ours(machines):
         if path.startswith("/"):
             machine.run(f"mkdir -p $(dirname {path}) && echo '# theirs' > {path}")
     machine.run("useradd --no-create-home --gid jupyterhub-users bob && chown -R bob: /home/jupyter-y")
+    # As a purge in a chroot sees the system around it: another root, where the number is somebody else's.
+    machine.run("tljh-hub account ensure -- z && mkdir /srv/around")
+    machine.run("cp --parents --dereference /usr/bin/sleep $(ldd /usr/bin/sleep | grep -o '/[^ ]*') /srv/around")
+    around = machine.start("chroot --userspec=jupyter-z /srv/around /usr/bin/sleep infinity")
+    wait_for(lambda: machine.output("pgrep -x -u jupyter-z sleep"), 20, "a process with another root")
     look = "stat -c '%n %U %a' " + " ".join(path for path in THEIRS if path.startswith("/")) + " /home/jupyter-x/own"
     before = machine.output(look), machine.output("getent passwd jupyter-x bob")
     said = machine.run("apt-get -q -y purge tljh", timeout=300)
     assert (machine.output(look), machine.output("getent passwd jupyter-x bob")) == before, said.stderr
+    assert around.poll() is None
+    machine.run("pkill -x sleep")
     assert machine.output("getent group jupyterhub-users").startswith("jupyterhub-users:")
     assert "/home/jupyter-y belongs to somebody else" in said.stderr + said.stdout
     machine.run("userdel bob && groupdel jupyterhub-users", check=False)
