@@ -25,8 +25,9 @@ def piuparts(suite, repository):
     """Runs piuparts; gives which of its tests passed."""
     with Machine(suite, repository) as machine:
         add_repository(machine)
-        # tljh-archive-keyring takes both away with itself; what is installed after that comes from here too.
-        machine.run(f"mv {KEYRING} /usr/share/keyrings/test.gpg && sed 's#{KEYRING}#/usr/share/keyrings/test.gpg#' {SOURCES}"
+        # tljh-archive-keyring takes both away with itself; what is installed after that comes from here too. By another
+        # address, since apt wants one key for each.
+        machine.run(f"mv {KEYRING} /usr/share/keyrings/test.gpg && sed 's#{KEYRING}#/usr/share/keyrings/test.gpg#; s#//localhost#//127.0.0.1#' {SOURCES}"
                     f" > /etc/apt/sources.list.d/test.sources && rm {SOURCES}")
         work = machine.directory / "piuparts"
         work.mkdir()
