@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from tests.machines.install import add_repository
+from tests.machines.install import KEYRING, SOURCES, add_repository
 from tests.machines.machine import Machine
 from tests.machines.newer import renumber_debs
 from tests.package.debs import NAMES
@@ -25,6 +25,10 @@ def piuparts(suite, repository):
     """Runs piuparts; gives which of its tests passed."""
     with Machine(suite, repository) as machine:
         add_repository(machine)
+        # tljh-archive-keyring takes both away with itself; what is installed after that comes from here too. By another
+        # address, since apt wants one key for each.
+        machine.run(f"mv {KEYRING} /usr/share/keyrings/test.gpg && sed 's#{KEYRING}#/usr/share/keyrings/test.gpg#; s#//localhost#//127.0.0.1#' {SOURCES}"
+                    f" > /etc/apt/sources.list.d/test.sources && rm {SOURCES}")
         work = machine.directory / "piuparts"
         work.mkdir()
 
