@@ -134,7 +134,7 @@ def test_purge_leaves_what_only_looks_like_ours(machines):
     # As a purge in a chroot sees the system around it: another root, where the number is somebody else's.
     machine.run("tljh-hub account ensure -- z && mkdir /srv/around")
     machine.run("cp --parents --dereference /usr/bin/sleep $(ldd /usr/bin/sleep | grep -o '/[^ ]*') /srv/around")
-    around = machine.start("chroot --userspec=jupyter-z /srv/around /usr/bin/sleep infinity")
+    around = machine.start("chroot --userspec=$(id -u jupyter-z):$(id -g jupyter-z) /srv/around /usr/bin/sleep infinity")
     wait_for(lambda: machine.output("pgrep -x -u jupyter-z sleep"), 20, "a process with another root")
     look = "stat -c '%n %U %a' " + " ".join(path for path in THEIRS if path.startswith("/")) + " /home/jupyter-x/own"
     before = machine.output(look), machine.output("getent passwd jupyter-x bob")
