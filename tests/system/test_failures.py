@@ -92,13 +92,12 @@ def test_disk_full_while_the_environment_is_made_is_repaired_by_a_rerun(machines
     assert_installed(machine)
 
 
-# Upstream's installation
+# Somebody else's hub; upstream's is taken over (test_adoption.py)
 
-def test_upstreams_installation_is_refused_before_anything_is_touched(machines):
+def test_a_hub_that_nobody_knows_is_refused_before_anything_is_touched(machines):
     machine = machines()
     machine.run(
-        "mkdir -p /opt/tljh/hub/bin /opt/tljh/config /opt/tljh/state;"
-        "echo log > /opt/tljh/installer.log; touch /opt/tljh/hub/bin/traefik;"
+        "mkdir -p /opt/tljh/hub/bin /opt/tljh/config /opt/tljh/state; echo home = /usr > /opt/tljh/hub/pyvenv.cfg;"
         "echo 'users: {admin: [x]}' > /opt/tljh/config/config.yaml; useradd jupyter-x"
     )
     look = (
@@ -110,7 +109,7 @@ def test_upstreams_installation_is_refused_before_anything_is_touched(machines):
     done = install(machine, check=False)
     assert done.returncode != 0
     printed = done.stdout + done.stderr
-    assert "upstream" in printed and "hint:" in printed
+    assert "neither by this package nor by upstream's installer" in printed and "hint:" in printed
     assert machine.run(look, check=False).stdout == before
     machine.run(f"dpkg --purge --force-depends {OURS}", check=False)
     machine.run("apt-get -q -y --fix-broken install")
