@@ -40,7 +40,7 @@ def test_news_are_in_each_package_and_only_where_there_are_some(next_version, de
         assert (gzip.decompress(shipped).decode() if shipped else None) == (kept.read_text() if kept.exists() else None)
 
 
-def test_apt_listchanges_shows_news_and_changelog_once_for_all_packages(next_version, debs, bare_system):
+def test_apt_listchanges_shows_news_and_changelog_once_for_all_packages(next_version, debs, bare_system, suite):
     reveal(debs["tljh-config"].path.parent, bare_system)
     installed = [f"/mnt/{debs[name].path.name}" for name in ("tljh-config", "tljh-archive-keyring")]
     bare_system.run("dpkg", "--force-depends", "--install", *installed)
@@ -54,7 +54,8 @@ def test_apt_listchanges_shows_news_and_changelog_once_for_all_packages(next_ver
     assert "First release" not in news
     both = listchanges(bare_system, "both", *coming)
     assert both.count("feed the cat by hand") == 1
-    assert both.count("First release") == 1
+    # Both versions have this entry, under different numbers. Since Debian 13 it is known by its text.
+    assert both.count("First release") == (1 if suite == "bookworm" else 0)
 
 
 def test_every_package_names_its_source(debs):
