@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.machines.dist_upgrade import accounts, failed_units, files_of, packages, steps
-from tests.machines.environment import active, wait_until_settled
+from tests.machines.environment import wait_until_settled
 from tests.machines.hub_client import HubClient
 from tests.machines.install import SOURCES, read_admin_password, wait_for_login_page
 from tests.machines.places import PROJECT, suites
