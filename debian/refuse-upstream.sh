@@ -5,7 +5,7 @@
 refuse_unfit_upstream() {
     [ ! -d "$aside" ] || return 0
     if ! upstream_is_there; then
-        if [ -e "$prefix/hub/pyvenv.cfg" ] && ! dpkg-query --listfiles tljh-hub > /dev/null 2>&1; then
+        if [ -e "$prefix/hub/pyvenv.cfg" ] && ! dpkg-query --listfiles tljh-hub 2> /dev/null | grep -qx /opt/tljh/hub; then
             echo "error: \`/opt/tljh/hub\` was made neither by this package nor by upstream's installer; nothing was changed" >&2
             echo "hint: move it away: run \`sudo mv /opt/tljh/hub /opt/tljh/hub.old\`" >&2
             exit 1
