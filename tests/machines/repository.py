@@ -62,11 +62,19 @@ class Repository:
         self.host, self.port, self.prefix = where.hostname, where.port or 80, where.path
         self.local = self.host == "localhost"
         self.handler = partial(PackageHandler, self)
-        self.cache = bind_server(lambda address: serve((address, DEBIAN_PORT), DebianHandler))
-        self.address = self.cache.server_address[0]
-        self.servers = {None: self.cache}
-        if not self.local:
-            self.servers["host"] = serve((self.address, self.port), self.handler)
+        self.servers = bind_server(self._serve_at)
+        self.address = self.servers[None].server_address[0]
+
+    def _serve_at(self, address):
+        """Both servers at one address, or none: another process may just be leaving it."""
+        servers = {None: serve((address, DEBIAN_PORT), DebianHandler)}
+        try:
+            if not self.local:
+                servers["host"] = serve((address, self.port), self.handler)
+        except OSError:
+            stop(servers[None])
+            raise
+        return servers
 
     def attach(self, machine):
         """Let `machine` reach the published address."""
