@@ -198,7 +198,16 @@ impl Workshop<'_> {
         if chosen.is_empty() {
             return Ok(());
         }
-        let requirements = write_lines(&chosen)?;
+        self.install_locked(&chosen, folder)
+    }
+
+    /// Installs these entries of the bundle's lock into an environment, from its wheels alone.
+    pub(super) fn install_locked(
+        &self,
+        chosen: &[String],
+        folder: &Path,
+    ) -> Result<(), UserEnvError> {
+        let requirements = write_lines(chosen)?;
         let uv = self.bundle_uv()?;
         let install = offline(&uv, &["pip", "install", "--no-deps", "--require-hashes"])
             .args(wheels_alone(&self.bundle))

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::carry::needed_names;
 use super::defaults::conflicts;
 use super::rehearsal::Conflict;
-use crate::build::{build, check_space, drop_leftovers, ensure_hooks, offline, wheels_alone};
+use crate::build::{build, check_space, drop_leftovers, ensure_hooks};
 use crate::change::ROOM;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
@@ -19,7 +19,6 @@ use crate::lock::{self, Entry};
 use crate::manifest::{self, HUB, Package, read_manifest};
 use crate::python::{ensure_own_python, made_for};
 use crate::record::{Record, command_line};
-use crate::uv::{on, write_lines};
 use crate::workshop::Workshop;
 
 /// What every environment has, or what manages one.
@@ -175,14 +174,7 @@ impl Workshop<'_> {
             .filter(|entry| names.contains(&entry.name))
             .map(|entry| entry.text.clone())
             .collect();
-        let requirements = write_lines(&chosen)?;
-        let uv = self.bundle_uv()?;
-        let install = offline(&uv, &["pip", "install", "--no-deps", "--require-hashes"])
-            .args(wheels_alone(&self.bundle))
-            .args(on(folder))
-            .arg("--requirements")
-            .arg(requirements.path());
-        uv.run(&install).map(drop)
+        self.install_locked(&chosen, folder)
     }
 
     /// What the bundle has for the Python of an environment.
