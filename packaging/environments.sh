@@ -2,6 +2,7 @@
 # environments.sh SUITE: prints a folder that holds, for the suite's own Python,
 #   hub/      the hub's environment, as built at /opt/tljh/hub and byte-compiled
 #   wheels/   the locked wheels of the default user environment
+#   bytecode.tar.xz  the modules that they install, byte-compiled
 #   uv        the uv binary
 # The work is done in a minimal system of that suite, once for each state of the locked inputs.
 #
@@ -78,7 +79,7 @@ in_root /build/uv pip install --quiet --python /opt/tljh/hub/bin/python --requir
     --build-constraints /build/build.txt -r /build/hub.txt
 
 if [ -n "$same" ]; then
-    cp -al "$same/wheels" "$work/wheels"
+    cp -al "$same/wheels" "$same/bytecode.tar.xz" "$work"
 else
     in_root /build/uv venv --quiet --python "/usr/bin/python$python" /tmp/pip
     grep -A 2 '^pip==' "$work/user.txt" | grep -v '#' > "$work/pip.txt"
@@ -86,6 +87,16 @@ else
     in_root /tmp/pip/bin/python -m pip download --quiet --require-hashes --only-binary :all: --no-deps \
         -r /build/user.txt -d /build/wheels
     rm -rf "$root/tmp/pip"
+    user=/opt/tljh/user
+    in_root /build/uv venv --quiet --python "/usr/bin/python$python" $user
+    in_root /build/uv pip install --quiet --python $user/bin/python --no-index --find-links /build/wheels \
+        --require-hashes -r /build/user.txt
+    # Templates in it are no valid Python.
+    in_root "/usr/bin/python$python" -W ignore -m compileall -q -j 2 --invalidation-mode checked-hash \
+        "$user/lib/python$python/site-packages" > "$work/compile.log" || true
+    (cd "$root$user/lib/python$python/site-packages" && find . -name '*.pyc' -printf '%P\0' | LC_ALL=C sort -z |
+        tar --create --null --files-from - --format=gnu --mtime=@0 --mode=644 --owner=0 --group=0 --numeric-owner |
+        xz -1 --threads=1) > "$work/bytecode.tar.xz"
 fi
 
 # Sources of style sheets and pictures that no page asks for, and tests.

@@ -1,11 +1,19 @@
-"""The bundle of a later version of the package: other wheels, another lock."""
+"""What the package brings for environments, and that of a later version: other wheels, another lock."""
 
 import hashlib
 import re
 import shutil
 
+from tests.machines.places import PROJECT
 from tests.user_env.index import normal
 from tests.user_env.wheels import repack
+
+
+def parts(folder):
+    """{name: path} of what the package brings to make environments of, for the folder that `packaging/environments.sh` made or
+    for the package's own; what the first has not is the project's."""
+    made = {name: folder / name for name in ("uv", "wheels", "bytecode.tar.xz", "bytecode.py", "requirements.txt")}
+    return {name: path if path.exists() else PROJECT / "packaging/user-env" / name for name, path in made.items()}
 
 
 class Lock:

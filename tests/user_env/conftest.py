@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.machines.places import PROJECT
+from tests.user_env.bundles import parts
 from tests.user_env.index import Index
 from tests.user_env.wheels import make_wheel
 
@@ -116,8 +117,7 @@ def place_bundle(root):
     made.index = Nowhere
     lib = root / "usr/lib/tljh-user-env"
     lib.mkdir(parents=True)
-    for name, target in {"uv": f"{bundle}/uv", "wheels": f"{bundle}/wheels",
-                         "tljh-conda": CONDA, "requirements.txt": PROJECT / "packaging/user-env/requirements.txt"}.items():
+    for name, target in {**parts(Path(bundle)), "tljh-conda": CONDA}.items():
         (lib / name).symlink_to(target)
     return made
 
@@ -165,6 +165,10 @@ def unchanged(installation):
 
 
 def look(installation):
+    """Every file of the active generation but bytecode, as far as its metadata tell whether it was touched."""
     folder = installation.folder(installation.active())
-    found = {path: path.lstat() for path in folder.rglob("*") if "__pycache__" not in path.parts and not path.is_dir()}
-    return {path: (stat.st_ino, stat.st_mtime_ns, stat.st_mode, stat.st_size) for path, stat in found.items()}
+    told = subprocess.run(
+        ["find", folder, "-name", "__pycache__", "-prune", "-o", "!", "-type", "d", "-printf", r"%P %i %T@ %m %s\0"],
+        capture_output=True, text=True, check=True,
+    )
+    return set(told.stdout.split("\0"))

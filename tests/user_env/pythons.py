@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.machines.base import ensure_base
 from tests.machines.places import PROJECT
+from tests.user_env.bundles import parts
 from tests.user_env.conftest import Installation, PROGRAM
 
 OLD, NEW = ("bookworm", "python3.11"), ("trixie", "python3.13")
@@ -73,10 +74,8 @@ class System(Installation):
         lib = self.root / "usr/lib/tljh-user-env"
         shutil.rmtree(lib, ignore_errors=True)
         lib.mkdir(parents=True)
-        made = bundle(suite)
-        for name in ("uv", "wheels"):
-            subprocess.run(["cp", "-a", made / name, lib / name], check=True)
-        shutil.copy(PROJECT / "packaging/user-env/requirements.txt", lib)
+        for name, path in parts(bundle(suite)).items():
+            subprocess.run(["cp", "-a", path, lib / name], check=True)
 
 
 def bundle(suite):

@@ -1,4 +1,4 @@
-//! What the package brings: locked wheels, and uv to install them.
+//! What the package brings: locked wheels, uv to install them, and their bytecode.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tljh_machine::{Paths, files};
 use crate::error::UserEnvError;
 use crate::lock::{self, Entry, Wheel};
 
-/// A folder with `uv`, `requirements.txt` (with hashes) and `wheels/`.
+/// A folder with `uv`, `requirements.txt` (with hashes), `wheels/` and `bytecode.tar.xz`.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     folder: PathBuf,
@@ -40,6 +40,16 @@ impl Bundle {
     /// The wheels.
     pub fn wheels(&self) -> PathBuf {
         self.folder.join("wheels")
+    }
+
+    /// Arguments for an environment's Python, with which it gives the packages in `site_packages` the bytecode that the
+    /// wheels come with, where that is of the same Python and source; with one more, it compiles the rest below that.
+    pub fn bytecode(&self, site_packages: &Path) -> [PathBuf; 3] {
+        [
+            self.folder.join("bytecode.py"),
+            self.folder.join("bytecode.tar.xz"),
+            site_packages.to_path_buf(),
+        ]
     }
 
     /// The entries of the lock, those for other versions of Python included.

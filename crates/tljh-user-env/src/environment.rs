@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use tljh_machine::{CommandError, Invocation, Paths, Runner, files};
+use tljh_machine::{Paths, Runner, files};
 
 use crate::build::{self, BUNDLE_CACHE, MARKER, STAMP};
 use crate::bundle::Bundle;
+use crate::bytecode;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::{Active, Generations};
@@ -19,7 +20,6 @@ use crate::turn::Turn;
 
 /// Somebody installs something big; a package that is configured meanwhile does not wait for long.
 const PATIENCE: Duration = Duration::from_secs(300);
-const COMPILE_DEADLINE: Duration = Duration::from_secs(600);
 
 /// What stands at the environment's path.
 #[derive(Debug, PartialEq, Eq)]
@@ -160,40 +160,24 @@ pub fn compile(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
         }
     };
     files::ensure_tree_absent(&generations.cache(BUNDLE_CACHE))?;
-    let compile = Invocation::new(environment.join("bin/python"))
-        .args(["-m", "compileall", "-q", "-q", "-j", "0"])
-        .arg(environment.join("lib"))
-        .deadline(COMPILE_DEADLINE);
-    run_compilation(runner, &compile)?;
-    compile_named(paths, runner)?;
+    let bundle = Bundle::installed(paths);
+    bytecode::compile(&environment, runner, &bundle)?;
+    compile_named(paths, runner, &bundle)?;
     generations.end_settling()
 }
 
 /// Byte-compiles the named environments that were changed.
-fn compile_named(paths: &Paths, runner: &dyn Runner) -> Result<(), UserEnvError> {
+fn compile_named(paths: &Paths, runner: &dyn Runner, bundle: &Bundle) -> Result<(), UserEnvError> {
     for environment in Environments::new(paths).all()? {
         if !environment.generations.begin_settling()? {
             continue;
         }
-        let folder = environment.folder();
-        let compile = Invocation::new(folder.join("bin/python"))
-            .args(["-m", "compileall", "-q", "-q", "-j", "0"])
-            .arg(folder.join("lib"))
-            .deadline(COMPILE_DEADLINE);
-        match run_compilation(runner, &compile) {
+        match bytecode::compile(&environment.folder(), runner, bundle) {
             Ok(()) => environment.generations.end_settling()?,
             Err(error) => log::warn!("`{}` was not byte-compiled: {error}", environment.name),
         }
     }
     Ok(())
-}
-
-fn run_compilation(runner: &dyn Runner, compile: &Invocation) -> Result<(), UserEnvError> {
-    match runner.run(compile) {
-        // compileall's exit code for files with syntax errors, of which templates have some.
-        Ok(_) | Err(CommandError::Failed { code: Some(1), .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Before anybody changes it by hand, and in place of the copies of generations that are no longer active.

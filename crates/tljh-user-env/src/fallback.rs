@@ -4,7 +4,6 @@
 //! everybody may read, and holds for as long as the active generation looks as it did. Nothing is switched here: what
 //! is active is for administrators to say.
 
-mod bytecode;
 mod programs;
 mod seen;
 mod standing;
@@ -20,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use tljh_machine::{Systemd, files};
 
 use crate::build;
+use crate::bytecode;
 use crate::error::UserEnvError;
 use crate::generations::Active;
 use crate::health::open_up;

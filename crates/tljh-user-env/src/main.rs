@@ -3,6 +3,7 @@
 mod activation;
 mod build;
 mod bundle;
+mod bytecode;
 mod change;
 mod cli;
 mod commands;

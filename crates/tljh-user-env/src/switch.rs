@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::build::{self, check_space};
+use crate::bytecode;
 use crate::change::constraints::hub_pin;
 use crate::change::{minor, refuse_lost};
 use crate::conda::{Offer, Question, Solution};
@@ -115,7 +116,9 @@ impl Workshop<'_> {
             }
             Engine::Venv => {
                 build::fill(&self.generations, self.runner, &self.bundle, record)?;
-                self.ensure_pips(new, &switch.pips)
+                self.ensure_pips(new, &switch.pips)?;
+                bytecode::bring(new, self.runner, &self.bundle);
+                Ok(())
             }
         })
     }

@@ -10,6 +10,7 @@ use tljh_settings::Settings;
 use crate::activation;
 use crate::build::{build, ensure_hooks};
 use crate::bundle::Bundle;
+use crate::bytecode;
 use crate::change::constraints::condas_pins;
 use crate::conda::Conda;
 use crate::error::UserEnvError;
@@ -191,7 +192,10 @@ impl<'a> Workshop<'a> {
             "making the environment anew, with JupyterLab and its companions alone",
         );
         let record = build(&self.generations, self.runner, &self.bundle)?;
-        match verify(&self.generations.folder(record.number), &record.packages) {
+        let folder = self.generations.folder(record.number);
+        // The trial is the first that gains by it.
+        bytecode::bring(&folder, self.runner, &self.bundle);
+        match verify(&folder, &record.packages) {
             Ok(()) => Ok(record),
             Err(error) => {
                 self.discard(record.number);

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..peers import PROJECT
+from tests.user_env.bundles import parts
 
 # What `--verbose` prints of a step: its text, without the generation's number, and its seconds.
 STEP = re.compile(r"^debug: (.*?)(?: \d+)?: ([\d.]+) s$", re.MULTILINE)
@@ -45,11 +45,7 @@ def new_installation(program, bundle, folder):
         root.chmod(0o755)
         lib = root / "usr/lib/tljh-user-env"
         lib.mkdir(parents=True)
-        lock = bundle / "requirements.txt"
-        for name, target in {
-            "uv": bundle / "uv", "wheels": bundle / "wheels",
-            "requirements.txt": lock if lock.exists() else PROJECT / "packaging/user-env/requirements.txt",
-        }.items():
+        for name, target in parts(bundle).items():
             (lib / name).symlink_to(target)
         yield Installation(root, program)
 

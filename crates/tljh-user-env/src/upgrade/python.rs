@@ -11,6 +11,7 @@ use super::carry::{Burden, Carrier, Wanted, needed_names};
 use crate::build::{
     BUNDLE_CACHE, check_space, ensure_hooks, finish_files, make_empty, offline, wheels_alone,
 };
+use crate::bytecode;
 use crate::change::ROOM;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
@@ -197,6 +198,7 @@ impl Workshop<'_> {
         let mut carrier = Carrier::new(self, folder)?;
         carrier.bring(&burden.wanted, &burden.along)?;
         record.missing.append(&mut carrier.missing);
+        bytecode::bring(folder, self.runner, &self.bundle);
         finish_files(folder)
     }
 

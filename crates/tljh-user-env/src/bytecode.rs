@@ -1,7 +1,57 @@
-//! Bytecode for a copy of a generation, from that generation itself.
+//! Bytecode of an environment's modules: from the package, from another generation, or compiled. Servers, which may not
+//! write there, start faster with it.
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+
+use tljh_machine::{Invocation, Runner};
+
+use crate::bundle::Bundle;
+use crate::error::UserEnvError;
+use crate::manifest::site_packages;
+
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Gives all modules of `environment` their bytecode, compiled where `bundle` brings none. Files that are no valid Python
+/// are left out.
+///
+/// # Errors
+/// Python did not run.
+pub fn compile(
+    environment: &Path,
+    runner: &dyn Runner,
+    bundle: &Bundle,
+) -> Result<(), UserEnvError> {
+    run(
+        runner,
+        place(environment, bundle)?.arg(environment.join("lib")),
+    )
+}
+
+/// Gives the modules of `environment` the bytecode that `bundle` brings, where it is of the same Python and source. That
+/// takes a tenth of the time in which they are compiled. What fails is compiled later.
+pub fn bring(environment: &Path, runner: &dyn Runner, bundle: &Bundle) {
+    let brought = place(environment, bundle).and_then(|place| run(runner, place));
+    if let Err(error) = brought {
+        log::warn!("{error}");
+    }
+}
+
+fn place(environment: &Path, bundle: &Bundle) -> Result<Invocation, UserEnvError> {
+    Ok(Invocation::new(environment.join("bin/python"))
+        .arg("-I")
+        .args(bundle.bytecode(&site_packages(environment)?))
+        .deadline(DEADLINE))
+}
+
+fn run(runner: &dyn Runner, place: Invocation) -> Result<(), UserEnvError> {
+    let done = runner.run(&place)?;
+    if !done.stderr.trim().is_empty() {
+        log::warn!("{}", done.stderr.trim());
+    }
+    Ok(())
+}
 
 /// Gives the files of `new` the bytecode that those of `old` have. Python looks whether it belongs to the source beside
 /// it, by size and time, and only ever puts another file in its place, so that the files are shared. What cannot be
