@@ -1,5 +1,6 @@
 """The hub's Python environment: whole, of the suite's own Python, and never written to."""
 
+import json
 import re
 
 from tests.machines.places import PROJECT
@@ -8,7 +9,7 @@ from tests.package.debs import PYTHON
 HUB = "/opt/tljh/hub"
 MODULES = """jupyterhub.app systemdspawner firstuseauthenticator nativeauthenticator
     ldapauthenticator tmpauthenticator oauthenticator.github jupyterhub_idle_culler pamela pluggy pycurl
-    tljh.user_creating_spawner tljh.environment tljh.programs tljh.hooks tljh.login tljh.hub tljh.start""".split()
+    tljh.user_creating_spawner tljh.environment tljh.programs tljh.hooks tljh.login tljh.first_use tljh.hub tljh.start""".split()
 UNCHECKED_HASH = 1
 
 
@@ -114,3 +115,40 @@ def test_pages_find_the_files_that_they_load(system):
     asked |= {f"{one}.js" for one in re.findall(r"""['"]\.\./(components/[^'"]+)['"]""", page)}
     assert len(asked & released) > 5
     assert [name for name in asked & released if not (share / "static" / name).exists()] == []
+
+
+LOGIN = """
+import asyncio, json, sys, tempfile
+from tljh.first_use import FirstUseAuthenticator
+from tljh.passwords import set_password
+
+database = tempfile.mkdtemp() + "/passwords.dbm"
+set_password(database, "ann", "a first password")
+authenticator = FirstUseAuthenticator(dbm_path=database, create_users=True)
+
+async def log_in(name, password):
+    turns, login = 0, asyncio.ensure_future(authenticator.authenticate(None, {"username": name, "password": password}))
+    while not login.done():
+        turns += 1
+        await asyncio.sleep(0)
+    return login.result(), turns
+
+async def log_all_in(people):
+    return await asyncio.gather(*(log_in(*person) for person in people))
+
+print(asyncio.run(log_all_in(json.loads(sys.argv[1]))))"""
+
+
+def log_in(system, *people):
+    return eval(python(system, "-c", LOGIN, json.dumps(people)).stdout)
+
+
+def test_the_hub_answers_others_while_passwords_are_compared_or_chosen(system):
+    done = log_in(system, ("ann", "a first password"), ("ann", "another password"), ("Ben", "a first password"))
+    assert [name for name, _ in done] == ["ann", None, "ben"]
+    assert min(turns for _, turns in done) > 10
+
+
+def test_who_chooses_a_password_first_has_it(system):
+    (name, _), (other, _) = log_in(system, ("cleo", "a first password"), ("cleo", "another password"))
+    assert (name, other) == ("cleo", None)

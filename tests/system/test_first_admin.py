@@ -62,3 +62,16 @@ def test_secrets_and_state_are_closed(machines):
         assert machine.output(f"readlink /opt/tljh/{link}") == target
     assert machine.output("stat -L -c '%U:%G %A' /opt/tljh/user") == "root:jupyterhub-admins drwxrwsr-x"
     machine.run("visudo -c")
+
+
+def test_passwords_may_be_as_long_as_people_like(machines):
+    machine = machines.installed()
+    teacher = HubClient(machine.url, "admin").login(read_admin_password(machine))
+    teacher.add_user("ann")
+    first, second = "ä" * 60, "ö" * 60
+    ann = HubClient(machine.url, "ann").login(first)
+    changed = ann.request("POST", "/hub/auth/change-password", form={"password": second, "_xsrf": ann.xsrf()})
+    assert "changed successfully" in changed.text, changed.text
+    HubClient(machine.url, "ann").login(second)
+    for wrong in (first, "ö" * 30):
+        assert "/hub/home" not in HubClient(machine.url, "ann").post_login(wrong).url

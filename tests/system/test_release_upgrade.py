@@ -10,7 +10,7 @@ from tests.machines.dist_upgrade import accounts, failed_units, files_of, packag
 from tests.machines.environment import wait_until_settled
 from tests.machines.hub_client import HubClient
 from tests.machines.install import SOURCES, read_admin_password, wait_for_login_page
-from tests.machines.places import PROJECT, suites
+from tests.machines.places import PROJECT, suites, wait_for
 from tests.machines.pressure import Pressure
 from tests.user_env.wheels import make_wheel
 
@@ -119,6 +119,45 @@ def test_servers_that_are_started_and_stopped_while_systemd_is_replaced_wait_for
         working.join(180)
         assert bool(cleo.server()) == (step == cleo.start_server)
     assert shared.output("systemctl is-active jupyter-cleo", check=False) == "inactive"
+
+
+# A program of systemd's that is there when somebody looks, gone when it is used, and there again afterwards.
+FLEETING = """#!/bin/sh
+case " $* " in *" {word} "*) mv /root/{program} /usr/bin/{program}; exit 127 ;; esac
+exec /root/{program} "$@"
+"""
+
+
+@pytest.mark.parametrize("program, word", [("systemd-run", "--unit"), ("systemctl", "stop")])
+def test_a_server_is_started_or_stopped_where_systemds_programs_go_away_just_then(shared, classroom, program, word):
+    cleo = classroom.people["cleo"]
+    if program == "systemctl":
+        cleo.start_server()
+    shared.run(f"cp /usr/bin/{program} /root/{program}")
+    shared.write(f"/usr/bin/{program}.new", FLEETING.format(program=program, word=word), 0o755)
+    shared.run(f"mv /usr/bin/{program}.new /usr/bin/{program}")
+    (cleo.stop_server if program == "systemctl" else cleo.start_server)()
+    assert shared.run(f"test -e /root/{program}", check=False).returncode == 1
+    running = shared.output("systemctl is-active jupyter-cleo", check=False) == "active"
+    assert running == bool(cleo.server()) == (program == "systemd-run")
+    if running:
+        cleo.stop_server()
+
+
+def test_a_hub_that_is_asked_to_end_hands_over_a_server_that_systemd_could_not_start_yet(shared, classroom):
+    cleo = classroom.people["cleo"]
+    shared.run("mv /usr/bin/systemd-run /root/systemd-run")
+    starting = threading.Thread(target=cleo.start_server)
+    starting.start()
+    wait_for(lambda: cleo.server(), 60, "a server that is being started", 0.2)
+    before = shared.output("systemctl show -P MainPID jupyterhub")
+    shared.run("systemctl restart --no-block jupyterhub")
+    shared.wait_for("journalctl -u jupyterhub | grep -q 'systemd does not know yet: cleo'", 60)
+    shared.run("mv /root/systemd-run /usr/bin/systemd-run")
+    starting.join(180)
+    assert cleo.server_ready()
+    assert shared.output("systemctl show -P MainPID jupyterhub") != before
+    cleo.stop_server()
 
 
 def test_where_apt_knows_no_tljh_for_the_next_release_it_is_not_taken_away_but_said(shared, classroom):

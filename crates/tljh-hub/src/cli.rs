@@ -31,6 +31,9 @@ pub struct Cli {
 pub enum Command {
     /// Start JupyterHub with the settings of /etc/tljh/config.yaml; for jupyterhub.service
     Run(Run),
+    /// Bring the state to this version while no hub runs; for tljh-hub run
+    #[command(hide = true)]
+    Migrate,
     /// Wait until the hub answers, and remember its configuration as one that works; for jupyterhub.service
     #[command(hide = true)]
     Confirm {

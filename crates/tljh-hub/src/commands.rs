@@ -6,6 +6,7 @@ mod backup;
 pub mod check_traits;
 mod confirm;
 mod maintainer_script;
+mod migrate;
 mod render;
 mod run;
 
@@ -23,6 +24,7 @@ pub fn run(command: Command) -> Result<(), HubError> {
     let paths = Paths::default();
     match command {
         Command::Run(arguments) => run::run(&paths, arguments),
+        Command::Migrate => migrate::run(&paths),
         Command::Confirm { hub } => confirm::run(&paths, hub),
         Command::CheckTraits => check_traits::run(&paths),
         Command::Account(Account::Ensure(arguments)) => account::ensure(&paths, &arguments),

@@ -50,17 +50,23 @@ pub fn users(
     })
 }
 
-/// Brings `file`, which is in nobody's use, to the schema of the hub that is installed; whether there was anything to do.
-/// That is known sooner where `schema` is JupyterHub's name for it.
+/// Copies `source`, as [`copy`] does, and brings the copy to the schema of the hub that is installed; whether there was
+/// anything to do. That is known sooner where `schema` is JupyterHub's name for it. One program for both, since people
+/// wait for it.
 ///
 /// # Errors
-/// JupyterHub's migrations failed; `file` is then of no use.
+/// `source` cannot be read or is damaged, or JupyterHub's migrations failed; `target` is then of no use.
 pub fn migrate(
     machine: &Paths,
     runner: &dyn Runner,
-    file: &Path,
+    source: &Path,
+    target: &Path,
     schema: Option<&str>,
 ) -> Result<bool, CommandError> {
-    let migrate = database(machine).arg("migrate").arg(file).args(schema);
+    let migrate = database(machine)
+        .arg("migrate")
+        .arg(source)
+        .arg(target)
+        .args(schema);
     Ok(runner.run(&migrate)?.stdout.trim() == "migrated")
 }

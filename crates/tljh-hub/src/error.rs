@@ -59,6 +59,13 @@ pub enum HubError {
     /// The hub cannot start on this state.
     #[error("the hub cannot start")]
     Unmigrated(#[source] MigrationError),
+    /// The program that migrates the state cannot be started.
+    #[error("the state could not be migrated: no further process can be started")]
+    NoMigration {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The hub that was started did not migrate the state.
     #[error("the hub was started again and does not migrate its state")]
     NotMigrated,

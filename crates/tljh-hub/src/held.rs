@@ -74,7 +74,8 @@ fn ensure_taken(paths: &Paths, runner: &dyn Runner) -> Result<Option<PathBuf>, F
     if is_being_replaced(runner) {
         if newest.is_some() {
             log::warn!(
-                "the package `tljh-hub` is not wholly unpacked: starting from its files of before\n                 hint: if no upgrade is under way, run `sudo apt install --fix-broken`"
+                "the package `tljh-hub` is not wholly unpacked: starting from its files of before\n\
+                 hint: if no upgrade is under way, run `sudo apt install --reinstall tljh-hub`"
             );
         }
         return Ok(newest);

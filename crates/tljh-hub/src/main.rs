@@ -8,9 +8,11 @@ mod cli;
 mod commands;
 mod database;
 mod error;
+mod first_use;
 mod held;
 mod migrations;
 mod packages;
+mod passwords;
 mod restore;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,7 @@
 //! anything is changed.
 //!
 //! A step may be repeated, and killed at any point: it works on copies and renames them. It runs when no hub does:
-//! in `tljh-hub run`, between the old hub and the new one, or in postinst where none runs. Before the old hub is stopped,
+//! beside `tljh-hub run`, between the old hub and the new one, or in postinst where none runs. Before the old hub is stopped,
 //! postinst tries the whole chain on a copy ([`rehearse`]): what fails, fails there, and the old hub runs on. Should a step
 //! fail all the same, the backup that was made before it is put back ([`ensure`]).
 

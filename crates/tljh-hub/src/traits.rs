@@ -8,6 +8,8 @@ use tljh_machine::services::{HUB_PORT, LOOPBACK, PROXY_API_PORT};
 use tljh_settings::{Cull, Settings};
 use tljh_terminal::Secret;
 
+use crate::first_use::authenticator_class;
+
 /// Pages of ours, which extend JupyterHub's.
 const TEMPLATES: &str = "/usr/share/tljh/templates";
 /// Snippets of packages, loaded before the administrator's.
@@ -64,7 +66,7 @@ fn hub(settings: &Settings, paths: &Paths) -> Value {
         roles.push(cull_role(&settings.services.cull));
     }
     json!({
-        "authenticator_class": settings.auth.class,
+        "authenticator_class": authenticator_class(&settings.auth.class),
         "bind_url": format!("http://{LOOPBACK}:{}{}", settings.http.port, settings.base_url),
         "cleanup_proxy": false,
         "cleanup_servers": false,
@@ -170,7 +172,7 @@ mod tests {
         let traits = rendered("");
         assert_eq!(
             traits["JupyterHub"]["authenticator_class"],
-            "firstuseauthenticator.FirstUseAuthenticator"
+            "tljh.first_use.FirstUseAuthenticator"
         );
         assert_eq!(traits["JupyterHub"]["bind_url"], "http://127.0.0.1:80/");
         assert_eq!(traits["FirstUseAuthenticator"]["create_users"], false);

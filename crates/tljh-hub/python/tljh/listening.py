@@ -4,10 +4,11 @@ Whoever connects in between waits for the next hub: nobody is refused. A hub tha
 nothing behind; its port is then closed.
 """
 
-import array
 import os
 import select
 import socket
+
+from tljh.notify import notify
 
 #: The name under which systemd keeps it (sd_listen_fds(3), ``FDNAME=``).
 NAME = "hub"
@@ -37,22 +38,11 @@ def take(address):
 
 def leave(listening):
     """Have systemd keep the socket ``listening``, if this runs as a service; return once it has it."""
-    where = os.environ.get("NOTIFY_SOCKET")
-    if not where:
+    if not notify(f"FDSTORE=1\nFDNAME={NAME}", listening.fileno()):
         return
-    if where.startswith("@"):
-        where = "\0" + where[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.connect(where)
-        send(systemd, f"FDSTORE=1\nFDNAME={NAME}", listening.fileno())
-        # systemd knows the sender only as long as it lives. It closes this end when it has read all before it.
-        ours, its = os.pipe()
-        send(systemd, "BARRIER=1", its)
-        os.close(its)
-        select.select([ours], [], [], DEADLINE)
-        os.close(ours)
-
-
-def send(systemd, message, descriptor):
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
-    systemd.sendmsg([message.encode()], rights)
+    # systemd knows the sender only as long as it lives. It closes this end when it has read all before it.
+    ours, its = os.pipe()
+    notify("BARRIER=1", its)
+    os.close(its)
+    select.select([ours], [], [], DEADLINE)
+    os.close(ours)

@@ -2,19 +2,13 @@
 
 import os
 
-from tljh.passwords import write_through
-
 
 def after_login(initial_password):
-    """A ``post_auth_hook``: passwords are on disk, and the file ``initial_password``, which the installation made, is for
-    one login of an administrator."""
+    """A ``post_auth_hook``: the file ``initial_password``, which the installation made, is for one login of an administrator."""
 
     def hook(authenticator, handler, authentication):
         if not authentication:
             return authentication
-        if database := getattr(authenticator, "dbm_path", None):
-            # The first login chooses the password.
-            write_through(database)
         if authentication["name"] in authenticator.admin_users and os.path.exists(initial_password):
             os.unlink(initial_password)
             authenticator.log.info("%s has logged in; removed %s", authentication["name"], initial_password)

@@ -13,8 +13,12 @@ import tempfile
 
 import bcrypt
 
-# Those of a database's files, in whichever format.
+#: Those of a database's files, in whichever format.
 EXTENSIONS = ("", ".db", ".pag", ".dat", ".dir", ".bak")
+#: Bytes of a password that bcrypt uses. It refuses longer ones, of which earlier versions used as many.
+SIGNIFICANT = 72
+#: The cost of a hash: whoever steals it shall not find out what a person chose, nor what was chosen by chance.
+ROUNDS, RANDOM_ROUNDS = 12, 6
 
 
 def ensure_database(path):
@@ -23,16 +27,47 @@ def ensure_database(path):
         dbm.dumb.open(path, "c", 0o600).close()
 
 
-def set_password(path, name, password, replace=False):
-    """Store the hash of ``password`` for the hub user ``name``; return whether it was stored."""
+def set_password(path, name, password, replace=False, rounds=ROUNDS):
+    """Store the hash of ``password`` for the hub user ``name``, unless there is one that is to stay."""
+    if replace:
+        replace_hash(path, name, hash_password(password, rounds))
+    elif stored_hash(path, name) is None:
+        store_hash(path, name, hash_password(password, rounds))
+
+
+def hash_password(password, rounds=ROUNDS):
+    """bcrypt's hash, for which 72 bytes count and whose cost doubles with each of ``rounds``."""
+    return bcrypt.hashpw(password.encode()[:SIGNIFICANT], bcrypt.gensalt(rounds))
+
+
+def is_password(password, stored):
+    """Whether ``password`` is the one that has the hash ``stored``."""
+    return bcrypt.checkpw(password.encode()[:SIGNIFICANT], stored)
+
+
+def stored_hash(path, name):
+    """The hash of the user's password, if there is one."""
+    if not dbm.whichdb(path):
+        return None
+    with dbm.open(path, "r") as database:
+        return database.get(name.encode(), None)
+
+
+def store_hash(path, name, chosen):
+    """Store the hash ``chosen`` for a name that has none; return the one that counts then."""
     ensure_database(path)
     with dbm.open(path, "c", 0o600) as database:
-        key = name.encode("utf8")
-        if key in database and not replace:
-            return False
-        database[key] = bcrypt.hashpw(password.encode("utf8"), bcrypt.gensalt())
+        counts = database.setdefault(name.encode(), chosen)
     write_through(path)
-    return True
+    return counts
+
+
+def replace_hash(path, name, chosen):
+    """Store the hash ``chosen`` in the place of any other."""
+    ensure_database(path)
+    with dbm.open(path, "c", 0o600) as database:
+        database[name.encode()] = chosen
+    write_through(path)
 
 
 def write_through(path):
@@ -83,6 +118,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     setting = commands.add_parser("set", help="store the password that standard input holds")
     setting.add_argument("--replace", action="store_true", help="even where there is one")
+    setting.add_argument("--random", action="store_true", help="it was chosen by chance: no costly hash is needed")
     setting.add_argument("database")
     setting.add_argument("name")
     asking = commands.add_parser("without", help="print those names that have no password")
@@ -103,7 +139,8 @@ def main():
     password = sys.stdin.read()
     if not password:
         parser.error("no password on standard input")
-    set_password(arguments.database, arguments.name, password, arguments.replace)
+    rounds = RANDOM_ROUNDS if arguments.random else ROUNDS
+    set_password(arguments.database, arguments.name, password, arguments.replace, rounds)
 
 
 if __name__ == "__main__":

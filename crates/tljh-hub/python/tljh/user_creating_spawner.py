@@ -22,8 +22,12 @@ from tljh.programs import run
 
 ACCOUNT_DEADLINE = 660
 SYSTEMCTL_DEADLINE = 20
+ANSWER_DEADLINE = 10
+STOP_ATTEMPTS = 3
 # Seconds between the library that systemd's programs share and the next one, where Debian itself is upgraded.
 REPLACEMENT_DEADLINE = 60
+# What systemd says of units that it knows nothing of, too.
+NOT_STARTED = "inactive"
 RUNNING = ("active", "activating", "reloading", "deactivating")
 
 
@@ -38,8 +42,9 @@ class AccountRefused(Exception):
 class ServerFailed(Exception):
     """The server ended as soon as it was started; shown on the spawn page."""
 
-    def __init__(self, unit):
+    def __init__(self, unit, state):
         super().__init__(f"{unit}.service failed")
+        self.state = state
         self.jupyterhub_message = (
             f"The server ended as soon as it was started. An administrator sees why with: "
             f"sudo journalctl --unit {unit} --unit jupyterhub"
@@ -125,6 +130,8 @@ class UserCreatingSpawner(SystemdSpawner):
     ).tag(config=True)
 
     starting = False
+    #: Whether a hub that starts now would take the server up.
+    is_noted = False
     #: What `tljh-user-env fallback` told of the generation from which this server is started; empty for the active one.
     fallback = {}
     #: Since when a generation stands in, of which the journal knows.
@@ -141,7 +148,7 @@ class UserCreatingSpawner(SystemdSpawner):
             self.unit_extra_properties = {"MemorySwapMax": "0", **self.unit_extra_properties}
         if account["created"]:
             plugin_manager().hook.tljh_new_user_create(username=account["account"])
-        self.starting = True
+        self.starting, self.is_noted = True, False
         try:
             return await self.start_where_it_can(account["home"])
         finally:
@@ -191,9 +198,8 @@ class UserCreatingSpawner(SystemdSpawner):
         if self.fallback:
             self.cmd = environment.command_from(self.fallback, self.cmd)
             self.extra_paths = environment.paths_from(self.fallback, self.extra_paths)
-        await ensure_systemd_answers()
         try:
-            where = await super().start()
+            where = await self.have_it_started()
             self.note_address(*where)
             await self.wait_until_it_listens(*where)
             return where
@@ -204,16 +210,35 @@ class UserCreatingSpawner(SystemdSpawner):
         finally:
             self.cmd, self.extra_paths, self.unit_extra_properties = configured
 
+    async def have_it_started(self):
+        """Have systemd start the unit; once more where its programs were taken away just then, which SystemdSpawner does
+        not notice."""
+        await ensure_systemd_answers()
+        try:
+            return await super().start()
+        except ServerFailed as failure:
+            if failure.state != NOT_STARTED:
+                raise
+        self.log.info("user:%s %s.service was not started; trying again", self.user.name, self.unit_name)
+        await ensure_systemd_answers()
+        return await super().start()
+
     async def stop(self, now=False):
         # SystemdSpawner takes a server whose stop could not be asked for as one that has stopped.
-        await ensure_systemd_answers()
-        await super().stop(now)
+        for _ in range(STOP_ATTEMPTS):
+            await ensure_systemd_answers()
+            await super().stop(now)
+            state = await self.state_of_unit()
+            if state is not None and state not in RUNNING:
+                return
+        raise UnknownState(f"{self.unit_name}.service could not be stopped")
 
     def note_address(self, ip, port):
         """Write down which unit was started and where it will listen, so that a hub that starts now takes the server up."""
         self.server.ip, self.server.port = ip, port
         self.orm_spawner.state = self.get_state()
         self.db.commit()
+        self.is_noted = True
 
     def use_own_folder(self):
         """Give this start a folder in /run of its own, where SystemdSpawner hands the environment over.
@@ -228,7 +253,7 @@ class UserCreatingSpawner(SystemdSpawner):
 
     def clear_state(self):
         super().clear_state()
-        self.fallback = {}
+        self.fallback, self.is_noted = {}, False
 
     def get_env(self):
         env = super().get_env()
@@ -255,8 +280,8 @@ class UserCreatingSpawner(SystemdSpawner):
         """
 
         async def listens():
-            if await self.poll() is not None:
-                raise ServerFailed(self.unit_name)
+            # Which says so of a server that has ended.
+            await self.poll()
             return can_connect(ip, port)
 
         await exponential_backoff(
@@ -281,8 +306,18 @@ class UserCreatingSpawner(SystemdSpawner):
 
     async def poll(self):
         """None while the server runs or nobody can tell; 1 once systemd says that it does not."""
+        state = await self.state_of_unit()
+        if state is None or state in RUNNING:
+            return None
+        if self.starting:
+            # SystemdSpawner would ask again until its time-out; systemd-run returns with the unit active.
+            raise ServerFailed(self.unit_name, state)
+        return 1
+
+    async def state_of_unit(self):
+        """The unit's ActiveState; None where systemd cannot be asked for it."""
         if not self.unit_name:
-            return 1
+            return NOT_STARTED
         answer = {}
 
         async def asked():
@@ -293,17 +328,14 @@ class UserCreatingSpawner(SystemdSpawner):
                 return False
             return True
 
+        # One that ran does so still, most likely; one that is being started is not known to anybody yet.
+        patience = REPLACEMENT_DEADLINE if self.starting else ANSWER_DEADLINE
         try:
-            await exponential_backoff(asked, "systemd does not answer", start_wait=0.2, timeout=10)
+            await exponential_backoff(asked, "systemd does not answer", start_wait=0.2, timeout=patience)
         except TimeoutError:
             self.log.warning(
                 "user:%s Could not ask systemd about %s, taken to be still running: %s",
                 self.user.name, self.unit_name, answer["problem"],
             )
             return None
-        if answer["state"] in RUNNING:
-            return None
-        if self.starting:
-            # SystemdSpawner would ask again until its time-out; systemd-run returns with the unit active.
-            raise ServerFailed(self.unit_name)
-        return 1
+        return answer["state"]

@@ -1,14 +1,12 @@
 //! The hub's state: its database, which the migrations of every upgrade bring to the schema of now, its cookie secret, and
 //! the passwords of the first-use authenticator.
 
-use std::path::Path;
-
-use tljh_machine::{Invocation, Paths, Runner, files};
+use tljh_machine::{Paths, Runner, files};
 
 use super::copies::copy_entries;
 use super::error::AdoptError;
 use crate::backup::{Backups, Reason};
-use crate::{database, packages, restore};
+use crate::{database, packages, passwords, restore};
 
 const DATABASE: &str = "jupyterhub.sqlite";
 const PASSWORDS: &str = "passwords.dbm";
@@ -82,26 +80,16 @@ pub fn take(paths: &Paths, runner: &dyn Runner) -> Result<Vec<String>, AdoptErro
 /// Copies the passwords, in the format that every Python reads.
 pub fn take_passwords(paths: &Paths, runner: &dyn Runner) -> Result<Vec<String>, AdoptError> {
     let old = paths.upstream().join("state").join(PASSWORDS);
-    if !is_there(&old) {
+    if !passwords::is_there(&old) {
         return Ok(Vec::new());
     }
-    let convert = Invocation::new(paths.hub_python())
-        .args(["-m", "tljh.passwords", "convert"])
+    let convert = passwords::program(paths)
+        .arg("convert")
         .arg(&old)
-        .arg(paths.password_database())
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+        .arg(paths.password_database());
     let count = runner.run(&convert)?.stdout;
     Ok(vec![format!(
         "{} passwords of people who log in by the first-use authenticator",
         count.trim()
     )])
-}
-
-/// A dbm database is one file or several.
-fn is_there(database: &Path) -> bool {
-    ["", ".db", ".dir", ".dat", ".pag"].iter().any(|ending| {
-        let mut name = database.as_os_str().to_os_string();
-        name.push(ending);
-        Path::new(&name).exists()
-    })
 }

@@ -25,6 +25,10 @@ const PACKAGES: [&str; 5] = [
 const DEADLINE: Duration = Duration::from_secs(900);
 /// What the adopted installation had become, for who wants something of it.
 const KEPT: &str = "var/backups/tljh-adopted";
+/// Where among that what is installed in the user environment is listed.
+const PACKAGE_LIST: &str = "user-environment.txt";
+/// The list is read from files alone.
+const LIST_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Purges the packages, and with them brings back upstream's installation as it was. Returns where a copy of what the
 /// hub's state has become since is kept.
@@ -94,7 +98,7 @@ pub fn commit(paths: &Paths, yes: bool) -> Result<(), AdoptError> {
     Ok(files::ensure_tree_absent(&doomed)?)
 }
 
-/// A backup of what is going to be purged, out of its reach.
+/// A backup of what is going to be purged, out of its reach, and a list of what was installed meanwhile.
 fn keep_state(paths: &Paths, runner: &dyn Runner) -> Result<Option<PathBuf>, AdoptError> {
     if !restore::has_state(paths) {
         return Ok(None);
@@ -104,6 +108,15 @@ fn keep_state(paths: &Paths, runner: &dyn Runner) -> Result<Option<PathBuf>, Ado
     let kept = paths.root().join(KEPT);
     files::ensure_folder(kept.parent().unwrap_or(Path::new("/")), 0o755)?;
     copy(&backup.folder, &kept)?;
+    let export = Invocation::new("tljh-user-env")
+        .arg("export")
+        .deadline(LIST_DEADLINE);
+    match runner.run(&export) {
+        Ok(told) => {
+            files::write_atomically(&kept.join(PACKAGE_LIST), told.stdout.as_bytes(), 0o600)?;
+        }
+        Err(error) => log::warn!("the packages of the user environment are not listed: {error}"),
+    }
     Ok(Some(kept))
 }
 

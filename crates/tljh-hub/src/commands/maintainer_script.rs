@@ -80,15 +80,22 @@ fn configure(
     // Before the hub is there: whoever came first would choose a password that is missing.
     first_admin::ensure(paths, runner, answers)?;
     // The hub needs the user environment at the first spawn only: both get ready side by side. In an upgrade the new hub
-    // meets the old environment for seconds. It does so anyway in servers that run on, which JupyterHub provides for;
+    // meets the old environment for a while. It does so anyway in servers that run on, which JupyterHub provides for;
     // the other way round, a server of a later version than its hub, would be new.
     services::begin_hub(paths, runner, enable)?;
+    // Where there is an environment, nobody waits for the next one, but all do for the hub.
+    let hub_first = previous.is_some() && paths.user_environment().exists();
+    if hub_first {
+        services::finish(paths, runner, previous);
+    }
     if let Some(adoption) = &mut adoption {
         adoption.take_environment().map_err(unfinished)?;
     }
     ensure_environment(paths, runner)?;
     services::begin_python_upgrade(paths, runner);
-    services::finish(paths, runner, previous);
+    if !hub_first {
+        services::finish(paths, runner, previous);
+    }
     services::begin_compilation(paths, runner);
     upgrading::confirm(paths, runner)?;
     match adoption {

@@ -4,16 +4,16 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use sd_notify::NotifyState;
-use tljh_machine::running::Running;
 use tljh_machine::{Paths, SystemRunner, files};
 use tljh_terminal::{Hinted as _, render_error};
 
 use crate::choice::{Choice, Refusal, choose};
 use crate::cli::Run;
+use crate::commands::migrate;
 use crate::error::HubError;
 use crate::held;
 use crate::traits::render_traits;
-use crate::{migrations, packages, restore};
+use crate::{migrations, restore};
 
 /// The hub's configuration file, which loads what is rendered here.
 pub const CONFIGURATION: &str = "/usr/share/tljh/jupyterhub_config.py";
@@ -45,7 +45,8 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
     }
     // With the files that the hub will run from.
     restore::finish_interrupted(paths)?;
-    migrate(paths)?;
+    migrations::expect(paths)?;
+    let migrates = migrate::is_called_for(paths)?;
     let choice = choose(paths, refusal)?;
     tell(paths, &choice);
     let token = files::ensure_secret(&paths.proxy_api_token())?;
@@ -63,27 +64,18 @@ pub fn run(paths: &Paths, arguments: Run) -> Result<(), HubError> {
     choice.running.write(paths)?;
 
     let python = paths.hub_python();
-    let error = Command::new(&python)
-        .args(["-m", MODULE, "-f", CONFIGURATION])
+    let mut hub = Command::new(&python);
+    hub.args(["-m", MODULE, "-f", CONFIGURATION])
         .env("TLJH_TRAITS", paths.hub_traits())
         .env("TLJH_RUNNING", paths.running())
-        .current_dir(paths.state())
-        .exec();
+        .current_dir(paths.state());
+    if migrates {
+        hub.env("TLJH_MIGRATION", migrate::begin()?.to_string());
+    }
     Err(HubError::Exec {
         python,
-        source: error,
+        source: hub.exec(),
     })
-}
-
-/// Between the old hub and the new one, when the state is in nobody's use.
-fn migrate(paths: &Paths) -> Result<(), HubError> {
-    migrations::expect(paths)?;
-    let failed_before = Running::read(paths)?.is_some_and(|running| running.failures > 0);
-    if !failed_before && !migrations::is_pending(paths)? {
-        return Ok(());
-    }
-    let package = packages::version(&SystemRunner);
-    migrations::ensure(paths, &SystemRunner, &package).map_err(HubError::Unmigrated)
 }
 
 fn tell(paths: &Paths, choice: &Choice) {

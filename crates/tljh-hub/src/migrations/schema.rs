@@ -49,8 +49,8 @@ pub fn migrate(
     let copy = path.with_file_name(".jupyterhub.sqlite.migrated");
     files::ensure_absent(&copy)?;
     // SQLite's copy has rolled back what a killed hub left beside the database, which must not meet the new one.
-    let migrated = database::copy(machine, runner, &path, &copy)
-        .and_then(|()| database::migrate(machine, runner, &copy, installed(machine).as_deref()))
+    let schema = installed(machine);
+    let migrated = database::migrate(machine, runner, &path, &copy, schema.as_deref())
         .map_err(|source| MigrationError::Database {
             path: path.clone(),
             source,

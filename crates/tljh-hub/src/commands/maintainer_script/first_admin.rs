@@ -5,12 +5,13 @@
 
 use handlebars::Handlebars;
 use serde_json::json;
-use tljh_machine::{Invocation, Paths, Runner, files};
+use tljh_machine::{Paths, Runner, files};
 use tljh_settings::Settings;
 use tljh_settings::store::Store;
 use tljh_terminal::{Hinted, Secret, render_error};
 
 use crate::error::HubError;
+use crate::{first_use, passwords};
 
 /// What the installation's questions were answered with.
 #[derive(Debug, Default)]
@@ -77,7 +78,7 @@ pub fn ensure(paths: &Paths, runner: &dyn Runner, answers: &Answers) -> Result<(
             return Ok(());
         }
     };
-    if !settings.auth.class.to_lowercase().contains("firstuse") {
+    if !first_use::is_meant(&settings.auth.class) {
         return Ok(());
     }
     if let Some(password) = &answers.password {
@@ -87,7 +88,7 @@ pub fn ensure(paths: &Paths, runner: &dyn Runner, answers: &Answers) -> Result<(
             &answers.admins
         };
         for name in named {
-            set_password(paths, runner, name, password, true)?;
+            set_password(paths, runner, name, password, "--replace")?;
         }
     }
     let without = names_without_password(paths, runner, &settings.users.admin)?;
@@ -96,7 +97,7 @@ pub fn ensure(paths: &Paths, runner: &dyn Runner, answers: &Answers) -> Result<(
     }
     let password = initial_password(paths)?;
     for name in &without {
-        set_password(paths, runner, name, &password, false)?;
+        set_password(paths, runner, name, &password, "--random")?;
     }
     log::info!(
         "log in as `{}` with the password in {}",
@@ -152,24 +153,16 @@ fn initial_password(paths: &Paths) -> Result<Secret, HubError> {
     Ok(password)
 }
 
-fn passwords(paths: &Paths) -> Invocation {
-    Invocation::new(paths.hub_python()).args(["-m", "tljh.passwords"])
-}
-
 fn set_password(
     paths: &Paths,
     runner: &dyn Runner,
     name: &str,
     password: &Secret,
-    replace: bool,
+    option: &str,
 ) -> Result<(), HubError> {
-    let mut invocation = passwords(paths).arg("set");
-    if replace {
-        invocation = invocation.arg("--replace");
-    }
     runner.run(
-        &invocation
-            .arg("--")
+        &passwords::program(paths)
+            .args(["set", option, "--"])
             .arg(paths.password_database())
             .arg(name)
             .input(password.clone()),
@@ -182,9 +175,14 @@ fn names_without_password(
     runner: &dyn Runner,
     names: &[String],
 ) -> Result<Vec<String>, HubError> {
-    let asked = passwords(paths)
+    let database = paths.password_database();
+    // To ask would start one more Python while people wait for the login page.
+    if !passwords::is_there(&database) {
+        return Ok(names.to_vec());
+    }
+    let asked = passwords::program(paths)
         .args(["without", "--"])
-        .arg(paths.password_database())
+        .arg(database)
         .args(names);
     Ok(runner
         .run(&asked)?
@@ -210,11 +208,6 @@ mod tests {
     fn unattended_there_is_an_admin_with_a_password_in_a_file() {
         let (_root, paths) = machine();
         let runner = Recorder::default();
-        runner.answer(
-            &format!("{} -m tljh.passwords without", paths.hub_python().display()),
-            0,
-            "admin\n",
-        );
         ensure(&paths, &runner, &Answers::parse("\n\n", false)).unwrap();
         assert_eq!(
             Settings::load(&paths.config_yaml()).unwrap().users.admin,
@@ -242,6 +235,9 @@ mod tests {
     fn preseeded_admins_get_the_preseeded_password_and_no_file() {
         let (_root, paths) = machine();
         let runner = Recorder::default();
+        // What `set` makes.
+        files::ensure_folder(&paths.state(), 0o700).unwrap();
+        std::fs::write(paths.password_database(), "").unwrap();
         ensure(
             &paths,
             &runner,

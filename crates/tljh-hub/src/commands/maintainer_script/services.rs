@@ -3,6 +3,7 @@
 //! A service that does not start is the administrator's to mend (a port in use, a broken configuration):
 //! it is said with the command that helps, and never fails the package.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -165,8 +166,13 @@ pub fn finish(paths: &Paths, runner: &dyn Runner, previous: Option<&str>) {
     let page = format!("{}hub/login", settings.base_url);
     log::info!("waiting for the login page ...");
     let systemd = Systemd::new(runner);
-    // In an upgrade the old hub answers until it has ended.
-    let is_renewed = || !systemd.has_job(HUB).unwrap_or(false);
+    // In an upgrade the old hub answers until it has ended. One that ends at once has a job again and again.
+    let was_renewed = Cell::new(false);
+    let is_renewed = || {
+        let renewed = !systemd.has_job(HUB).unwrap_or(false);
+        was_renewed.set(was_renewed.get() || renewed);
+        renewed
+    };
     // With a certificate the proxy sends everybody on to HTTPS; whether the hub answers is asked where it listens.
     let served = || match http::status(&settings.http.address, port, &page)? {
         200 => Some(()),
@@ -198,7 +204,7 @@ pub fn finish(paths: &Paths, runner: &dyn Runner, previous: Option<&str>) {
         began.elapsed().as_secs(),
         systemd.journal(unit, 10, None).trim_end()
     );
-    if systemd.has_job(HUB).unwrap_or(false) {
+    if !was_renewed.get() {
         log::warn!(
             "the hub of before does not stop\nhint: run `sudo systemctl kill --signal=KILL {HUB}`"
         );
