@@ -66,20 +66,23 @@ fn without(headers: &HeaderMap, is_left_out: impl Fn(&HeaderName) -> bool) -> He
 /// (RFC 9110, section 7.6.1). The order of the others is kept. It costs little where nothing is to be left out, or only
 /// what comes last, as with most servers.
 pub fn into_end_to_end(mut headers: HeaderMap) -> HeaderMap {
-    if !headers.keys().any(is_of_connection) {
-        return headers;
-    }
-    let named = named_by_connection(&headers);
-    let is_left_out = |name: &HeaderName| is_of_connection(name) || is_named(&named, name);
-    // Only without the last one are the others in the order in which they were.
-    while let Some(last) = headers.keys().last().filter(|last| is_left_out(last)) {
-        let last = last.clone();
-        headers.remove(last);
-    }
-    if headers.keys().any(is_left_out) {
-        without(&headers, is_left_out)
-    } else {
-        headers
+    let mut of_connection = headers
+        .iter()
+        .enumerate()
+        .filter(|(_, (name, _))| is_of_connection(name));
+    match (of_connection.next(), of_connection.next()) {
+        (None, _) => headers,
+        // Only without the last one are the others in the order in which they were.
+        (Some((at, (&header::CONNECTION, value))), None)
+            if at + 1 == headers.len() && names_nothing(value) =>
+        {
+            headers.remove(header::CONNECTION);
+            headers
+        }
+        _ => {
+            let named = named_by_connection(&headers);
+            without(&headers, |name| is_named(&named, name))
+        }
     }
 }
 
@@ -104,34 +107,43 @@ fn is_of_connection(name: &HeaderName) -> bool {
 /// What `Connection` names, in lower case as header names are. A message cannot do without `Host` and
 /// `Content-Length`, whatever is said there.
 fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let mut named = Vec::new();
-    for value in headers.get_all(header::CONNECTION) {
-        for token in value.as_bytes().split(|byte| *byte == b',') {
-            let token = token.trim_ascii();
-            let known: [&[u8]; 6] = [
-                b"",
-                b"keep-alive",
-                b"close",
-                b"upgrade",
-                b"host",
-                b"content-length",
-            ];
-            if !known.iter().any(|known| token.eq_ignore_ascii_case(known)) {
-                named.push(String::from_utf8_lossy(token).to_ascii_lowercase());
-            }
-        }
-    }
-    named
+    let values = headers.get_all(header::CONNECTION).iter();
+    values
+        .flat_map(tokens)
+        .filter(|token| !names_no_header(token))
+        .map(|token| String::from_utf8_lossy(token).to_ascii_lowercase())
+        .collect()
+}
+
+fn names_nothing(connection: &HeaderValue) -> bool {
+    tokens(connection).all(names_no_header)
+}
+
+fn names_no_header(token: &[u8]) -> bool {
+    let known: [&[u8]; 6] = [
+        b"keep-alive",
+        b"close",
+        b"upgrade",
+        b"",
+        b"host",
+        b"content-length",
+    ];
+    known.iter().any(|known| token.eq_ignore_ascii_case(known))
+}
+
+fn tokens(connection: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let tokens = connection.as_bytes().split(|byte| *byte == b',');
+    tokens.map(<[u8]>::trim_ascii)
 }
 
 /// The protocol to change to, if `Connection` says so too.
 pub fn upgrade_of(headers: &HeaderMap) -> Option<&HeaderValue> {
     let upgrade = headers.get(header::UPGRADE)?;
     let connection = headers.get_all(header::CONNECTION);
-    let says_so = connection.iter().any(|value| {
-        let mut tokens = value.as_bytes().split(|byte| *byte == b',');
-        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    });
+    let says_so = connection
+        .iter()
+        .flat_map(tokens)
+        .any(|token| token.eq_ignore_ascii_case(b"upgrade"));
     says_so.then_some(upgrade)
 }
 
