@@ -23,3 +23,4 @@ lock --no-annotate --no-binary onetimepass --no-binary jupyterhub-nativeauthenti
     tests/data/hub-5/requirements.in -o tests/data/hub-5/requirements.txt
 lock --no-annotate tests/data/bills/requirements.in -o tests/data/bills/requirements.txt
 lock --no-annotate tests/data/hub-1/requirements.in -o tests/data/hub-1/requirements.txt
+lock --no-annotate tests/data/hub-4/requirements.in -o tests/data/hub-4/requirements.txt

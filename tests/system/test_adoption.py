@@ -1,20 +1,24 @@
 """`apt install tljh` where upstream's installer was used: taken over, and back again until that is committed."""
 
 import json
+import re
 import shutil
+import textwrap
 
 import pytest
 
 from tests.machines.hub_client import HubClient
 from tests.machines.install import add_repository, http_status, install, wait_for_login_page
 from tests.machines.old_database import make_database
-from tests.machines.places import wait_for
+from tests.machines.places import PROJECT, wait_for
 from tests.machines.upstream import PASSWORDS, upstream_layers
+from tests.user_env.wheels import make_wheel
 
 import purging
 
 ON_ANY_RELEASE = True
 
+PAGE = PROJECT / "docs/adoption.md"
 ASIDE = "/opt/tljh/.upstream"
 UPSTREAMS = "/opt/tljh/hub /opt/tljh/config /opt/tljh/state /opt/tljh/user /etc/systemd/system /etc/sudoers.d /usr/bin/tljh-config"
 
@@ -70,6 +74,8 @@ def test_everybody_works_on_and_the_way_back_is_open_until_the_end(upstream):
     assert upstream.output("systemctl show --property=MemoryMax --value jupyter-ben") == str(1500 << 20)
     assert upstream.output("runuser -u jupyter-ada -- sudo -n id -un") == "root"
 
+    add_a_package_of_the_hub_as_the_documentation_says(upstream)
+
     # A rerun of everything changes nothing.
     journal = upstream.output(f"cat {ASIDE}/adoption.json")
     upstream.run("dpkg-reconfigure tljh")
@@ -80,6 +86,7 @@ def test_everybody_works_on_and_the_way_back_is_open_until_the_end(upstream):
     wait_for_login_page(upstream)
     assert hub_version(upstream) == old
     assert fingerprint(upstream) == upstreams_own
+    assert "jupyterlab==" in upstream.output("cat /var/backups/tljh-adopted/user-environment.txt")
     ben = log_in(upstream, "ben")
     ben.start_server()
     assert ben.start_kernel().run("import course; print(open('kept.txt').read())") == "work of a term\n"
@@ -119,6 +126,25 @@ def assert_taken_over(machine, told, old):
     assert machine.output("ls /etc/tljh/initial-admin-password", check=False) == ""
 
 
+def add_a_package_of_the_hub_as_the_documentation_says(machine):
+    """With an index of its own, and a snippet that needs the package."""
+    section = re.search(r"^## Packages of the hub$(.*)", PAGE.read_text(), re.M | re.S)[1]
+    install_it, reload = re.findall(r"^ +sudo (.*)$|`sudo (tljh-config reload)`", section, re.M)
+    (snippet,) = re.findall(r"`(/etc/tljh/\S+\.py)`", section)
+    code = textwrap.dedent("".join(re.findall(r"^    (?!sudo ).*\n", section, re.M)))
+    make_wheel(machine.root / "srv", "course_plugin", "1.3", {"course_plugin/rules.py": "COURSE = 'chemistry'\n"})
+    machine.run(f"UV_NO_INDEX=1 UV_FIND_LINKS=/srv {install_it[0]}", timeout=120)
+    machine.write(snippet, code)
+    machine.write("/etc/tljh/jupyterhub_config.d/10-course.py",
+                  "from course_plugin import rules\nc.Spawner.environment = {'COURSE': rules.COURSE}\n")
+    machine.run(reload[1])
+    ben = log_in(machine, "ben")
+    ben.stop_server()
+    ben.start_server()
+    assert ben.start_kernel().run("import os; print(os.environ['COURSE'])") == "chemistry\n"
+    ben.stop_server()
+
+
 def assert_purge_leaves_what_it_always_leaves(machine):
     printed, _ = purging.purge(machine)
     assert machine.output("getent passwd | grep -o '^jupyter-[a-z]*'") == "jupyter-mallory"
@@ -135,7 +161,7 @@ def assert_purge_leaves_what_it_always_leaves(machine):
 # Older versions
 
 def test_version_0_2_with_its_layout_and_its_database_is_taken_over(upstream, tmp_path):
-    make_database(tmp_path / "jupyterhub.sqlite", "ada", "ben", "carla")
+    make_database(tmp_path / "jupyterhub.sqlite", 1, "ada", "ben", "carla")
     upstream.run(
         "systemctl disable --now jupyterhub traefik; cd /opt/tljh; rm state/jupyterhub.sqlite"
         "; mv config/config.yaml config/jupyterhub_config.d .; rm -r config"
@@ -157,6 +183,18 @@ def test_version_0_2_with_its_layout_and_its_database_is_taken_over(upstream, tm
     assert upstream.output("ls /etc/systemd/system/jupyterhub.service /opt/tljh/jupyterhub_config.d")
 
 
+def test_version_1_0_with_its_database_is_taken_over(upstream, tmp_path):
+    make_database(tmp_path / "jupyterhub.sqlite", 4, "ada", "ben", "carla")
+    upstream.run("systemctl disable --now jupyterhub traefik; rm /opt/tljh/state/jupyterhub.sqlite")
+    shutil.copy(tmp_path / "jupyterhub.sqlite", upstream.root / "opt/tljh/state")
+    done = install(upstream)
+    assert "3 hub users" in done.stdout + done.stderr
+    wait_for_login_page(upstream)
+    people = log_in(upstream, "ada").api("GET", "users")
+    assert {user["name"]: user["admin"] for user in people} == {"ada": True, "ben": False, "carla": False}
+    assert log_in(upstream, "ben").api("GET", "user")["name"] == "ben"
+
+
 # Interruptions
 
 MOMENTS = {
@@ -170,8 +208,7 @@ MOMENTS = {
 def test_apt_that_is_killed_is_gone_on_with(upstream):
     for moment, condition in MOMENTS.items():
         kill_apt_once(upstream, condition, moment)
-    upstream.run("dpkg --configure -a", check=False, timeout=600)
-    upstream.run("apt-get -q -y --fix-broken install", timeout=600)
+    repair(upstream)
     install(upstream)
     assert upstream.output("dpkg --audit") == ""
     wait_for_login_page(upstream)
@@ -183,17 +220,28 @@ def test_apt_that_is_killed_is_gone_on_with(upstream):
     assert log_in(upstream, "ben").api("GET", "user")["name"] == "ben"
 
 
+def repair(machine):
+    """As "When something goes wrong" of docs/upgrade.md has it."""
+    told = machine.run("dpkg --configure -a", check=False, timeout=600)
+    bad = re.findall(r"processing package (\S+) \(--configure\):\s+package is in a very bad inconsistent state", told.stderr)
+    if bad:
+        machine.run(f"apt-get -q -y install --reinstall {' '.join(bad)}", timeout=600)
+    machine.run("apt-get -q -y --fix-broken install", timeout=600)
+
+
 def kill_apt_once(machine, condition, moment):
     """Kill apt and all that it runs, as soon as `condition` holds, if it comes to that."""
+    # Each time another one, since systemd may still know the last.
+    unit = re.sub(r"\W+", "-", f"apt killed {moment}")
     machine.run(
-        "systemd-run --quiet --unit=apt-killed --service-type=exec --setenv=DEBIAN_FRONTEND=noninteractive"
+        f"systemd-run --quiet --unit={unit} --service-type=exec --setenv=DEBIAN_FRONTEND=noninteractive"
         " sh -c 'dpkg --configure -a; apt-get -q -y install tljh'"
     )
-    ended = "! systemctl --quiet is-active apt-killed"
+    ended = f"! systemctl --quiet is-active {unit}"
     wait_for(lambda: machine.run(f"({condition}) || {ended}", check=False).returncode == 0, 300, moment, 0.02)
-    machine.run("systemctl kill --kill-whom=all --signal=KILL apt-killed", check=False)
+    machine.run(f"systemctl kill --kill-whom=all --signal=KILL {unit}", check=False)
     machine.wait_for(ended)
-    machine.run("systemctl reset-failed apt-killed; rm -f /var/lib/dpkg/lock* /var/lib/apt/lists/lock", check=False)
+    machine.run(f"systemctl reset-failed {unit}; rm -f /var/lib/dpkg/lock* /var/lib/apt/lists/lock", check=False)
 
 
 def test_an_installation_that_dpkg_cannot_finish_leaves_upstreams_hub_serving(upstream):
