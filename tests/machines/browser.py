@@ -1,7 +1,8 @@
-"""Real Chromium, headless, as a person's browser; screenshots go to `dist/screens`."""
+"""Real Chromium, headless, as a person's browser on another host; screenshots go to `dist/screens`."""
 
 import tempfile
 import time
+from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -9,12 +10,15 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from . import slots
+from .network import BrowserWire
 from .places import DIST, wait_for
 
+# A terminal of JupyterLab draws by WebGL where it can, for which a machine without a graphics card takes half a processor.
 FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+    "--headless=new --no-sandbox --disable-gpu --disable-3d-apis --disable-quic --no-first-run --disable-sync "
     "--disable-background-networking --disable-component-update --no-proxy-server "
-    "--disable-dev-shm-usage --window-size=1280,900 --lang=en-US"
+    "--disable-dev-shm-usage --window-size=1280,900 --lang=en-US --remote-debugging-pipe"
 ).split()
 
 
@@ -25,11 +29,17 @@ class Browser:
         self.title = title
         self.shots = 0
         self.profile = tempfile.TemporaryDirectory(prefix="tljh-chromium-")
+        self.slot = slots.take()
+        wire = BrowserWire(self.slot.index)
+        wire.up()
+        start = Path(self.profile.name) / "start"
+        start.write_text(f'#!/bin/sh\nexec nsenter --net={wire.path} /usr/bin/chromium "$@"\n')
+        start.chmod(0o700)
         options = Options()
-        options.binary_location = "/usr/bin/chromium"
+        options.binary_location = str(start)
         for flag in (*FLAGS, *flags):
             options.add_argument(flag)
-        options.add_argument(f"--user-data-dir={self.profile.name}")
+        options.add_argument(f"--user-data-dir={self.profile.name}/profile")
         self.driver = webdriver.Chrome(
             service=Service("/usr/bin/chromedriver"), options=options
         )
@@ -43,11 +53,14 @@ class Browser:
         try:
             if kind:
                 self.screenshot("failure")
+                console = [entry["message"] for entry in self.driver.get_log("browser")]
+                print("the browser's console:", *console[-30:], sep="\n")
         finally:
             self.close()
 
     def close(self):
         self.driver.quit()
+        self.slot.clean()
         self.profile.cleanup()
 
     def open(self, url):
@@ -65,18 +78,10 @@ class Browser:
         self.driver.save_screenshot(str(target))
         return target
 
-    def reload_if_interrupted(self):
-        """Press Reload where Chromium says that the network has changed: each machine that another test boots or ends
-        changes that of this host."""
-        told = self.driver.find_elements(By.CSS_SELECTOR, "#main-frame-error .error-code")
-        if told and told[0].text == "ERR_NETWORK_CHANGED":
-            self.driver.refresh()
-
     def find(self, css, text=None, deadline=30):
         """The first visible element for `css` (whose text contains `text`), waited for."""
 
         def look():
-            self.reload_if_interrupted()
             for element in self.driver.find_elements(By.CSS_SELECTOR, css):
                 if element.is_displayed() and (text is None or text in element.text):
                     return element

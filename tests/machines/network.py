@@ -2,7 +2,7 @@
 
 Machine N is 10.97.N.2 and sees the host as 10.97.N.1.  Servers for the machines have
 addresses of their own, 10.97.255.x, so that an offline machine is given a route to
-these alone.
+these alone.  Browser N is 10.98.N.2; a machine takes it for the host.
 """
 
 import ctypes
@@ -19,6 +19,7 @@ add table ip tljh_machines
 add chain ip tljh_machines out { type nat hook postrouting priority 100; }
 flush chain ip tljh_machines out
 add rule ip tljh_machines out ip saddr 10.97.0.0/16 ip daddr != 10.97.0.0/16 masquerade
+add rule ip tljh_machines out ip saddr 10.98.0.0/16 masquerade
 """
 
 
@@ -51,13 +52,16 @@ def bind_server(make):
 class Wire:
     """The namespace and the veth pair of the machine with number `index` (1 to 250)."""
 
+    net = "10.97"
+    link_local = "eui64"
+
     def __init__(self, index, offline=False):
         self.index = index
         self.offline = offline
         self.namespace = f"tljh-{index}"
         self.link = f"tljh{index}"
-        self.host = f"10.97.{index}.1"
-        self.address = f"10.97.{index}.2"
+        self.host = f"{self.net}.{index}.1"
+        self.address = f"{self.net}.{index}.2"
 
     @property
     def path(self):
@@ -74,7 +78,7 @@ class Wire:
         inside = ("-n", self.namespace)
         ip(*inside, "link", "set", "lo", "up")
         ip(*inside, "addr", "add", f"{self.address}/30", "dev", "host0")
-        ip(*inside, "link", "set", "host0", "up")
+        ip(*inside, "link", "set", "host0", "addrgenmode", self.link_local, "up")
         target = f"{SERVERS}.0/24" if self.offline else "default"
         ip(*inside, "route", "add", target, "via", self.host)
 
@@ -99,3 +103,11 @@ class Wire:
     def down(self):
         ip("netns", "del", self.namespace, check=False)
         ip("link", "del", self.link, check=False)
+
+
+class BrowserWire(Wire):
+    """The same for a browser. Chromium breaks off what it loads, and says ERR_NETWORK_CHANGED, when an address of its
+    namespace comes or goes, as on the host with each machine, and a second after its start where IPv6 makes one."""
+
+    net = "10.98"
+    link_local = "none"

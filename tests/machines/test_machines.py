@@ -1,5 +1,8 @@
 """The test machines themselves: what every system test relies on."""
 
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from tests.machines import inventory
 from tests.machines.browser import Browser
 from tests.machines.commands import CommandFailed
 from tests.machines.machine import Machine
+from tests.machines.network import bind_server
 from tests.machines.places import suites, wait_for
 from tests.machines.repository import Repository
 
@@ -123,3 +127,48 @@ def test_browser_sees_a_page_of_the_machine(machine):
         browser.open(machine.url)
         assert browser.find("h1").text == "Good morning"
         assert browser.screenshot("page").stat().st_size > 1000
+
+
+class Slow(BaseHTTPRequestHandler):
+    """A page that asks for more than Chromium has connections for (six). While one waits for a connection, the network of
+    this host changes, as when machines are booted; Chromium would give up what waits."""
+
+    PAGE = b"""<link rel="icon" href="data:,"><h1></h1><script>
+        const asked = [0, 1, 2, 3, 4, 5, 6].map(number => fetch("/slow/" + number));
+        Promise.all(asked).then(() => "whole", String).then(text => document.querySelector("h1").textContent = text)
+    </script>"""
+
+    def do_GET(self):
+        if self.path.startswith("/slow/") and not self.server.released.is_set():
+            if self.server.all_taken.wait(30) == 0:
+                for _ in range(10):
+                    change_network()
+                self.server.released.set()
+            self.server.released.wait(30)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(self.PAGE)))
+        self.end_headers()
+        self.wfile.write(self.PAGE)
+
+    def log_message(self, *_):
+        pass
+
+
+def change_network():
+    for command in ("link add tljh-test type veth peer name tljh-test2", "address add 198.51.100.1/32 dev tljh-test",
+                    "link set tljh-test2 up", "link set tljh-test up", "link delete tljh-test"):
+        subprocess.run(["ip", *command.split()], check=True)
+
+
+def test_a_browser_loses_nothing_while_the_network_of_the_host_changes():
+    server = bind_server(lambda address: ThreadingHTTPServer((address, 0), Slow))
+    server.all_taken, server.released = threading.Barrier(6), threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with Browser("slow") as browser:
+            browser.open("http://{}:{}/".format(*server.server_address))
+            assert wait_for(lambda: browser.find("h1").text) == "whole"
+    finally:
+        server.shutdown()
+        server.server_close()
