@@ -18,17 +18,17 @@ def against_target(name, value, target, unit):
     return Figure(name, f"{value:.1f} {unit}", f"<= {target:g} {unit}", f"{value / target:.2f}", met)
 
 
-def against_peer(name, value, peer, unit, peer_name, limit=None, digits=1):
-    """A figure beside a peer's; `limit` is the ratio that it is to stay at or below."""
-    ratio = value / peer
+def against_peer(name, value, peer, unit, peer_name, limit=None, digits=1, ratio=None):
+    """A figure beside a peer's; `limit` is the ratio that it is to stay at or below. `ratio` where it is known better."""
+    ratio = ratio or value / peer
     met = "-" if limit is None else "yes" if ratio <= limit else "no"
     shown = f"{peer_name}: {peer:.{digits}f} {unit}" + (f", <= {limit:g} x" if limit else "")
     return Figure(name, f"{value:.{digits}f} {unit}", shown, f"{ratio:.2f}", met)
 
 
-def at_least(name, value, peer, unit, peer_name, least=None, digits=1):
-    """A figure beside a peer's; `least` is the ratio that it is to reach."""
-    ratio = value / peer
+def at_least(name, value, peer, unit, peer_name, least=None, digits=1, ratio=None):
+    """A figure beside a peer's; `least` is the ratio that it is to reach. `ratio` where it is known better."""
+    ratio = ratio or value / peer
     met = "-" if least is None else "yes" if ratio >= least else "no"
     shown = f"{peer_name}: {peer:.{digits}f} {unit}" + (f", >= {least:g} x" if least else "")
     return Figure(name, f"{value:.{digits}f} {unit}", shown, f"{ratio:.2f}", met)

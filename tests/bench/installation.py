@@ -5,8 +5,8 @@ What is measured how, on a machine that was booted for the run:
 - the packages are downloaded before, so that neither side waits for a network;
 - "apt and unpack" ends when dpkg's status line says that it configures a first package;
 - "other packages" ends when it says so of `tljh`, which comes last;
-- "tljh" is the rest of apt-get's run; in it "environment" goes from the first file of the user environment
-  to its stamp, by their times on disk, and "services" from the moment when systemd starts the hub to the
+- "tljh" is the rest of apt-get's run; in it "environment" goes from the making of its folder to its record,
+  by their times on disk, and "services" from the moment when systemd starts the hub to the
   first login page. These two run side by side, so the parts do not add up;
 - "page served" goes from apt-get's start to the first login page;
 - "total" ends when apt-get has ended and the login page is served, whichever comes last, so that everything
@@ -65,13 +65,13 @@ def measure_installation(machine):
         page.give_up()
         raise AssertionError(f"apt-get ended with {apt.returncode}\n{printed[-3000:]}")
     served = page.wait()
-    first, stamp = (file_time(machine, name) for name in ("pyvenv.cfg", ".tljh-environment.json"))
+    made, ready = time_of(machine, "1", "W"), time_of(machine, "1.json", "Y")
     started = machine.output("systemctl show -P InactiveExitTimestampMonotonic jupyterhub")
     return {
         "apt and unpack": configuring - began,
         "other packages": ours - configuring,
         "tljh": ended - ours,
-        "environment": stamp - first,
+        "environment": ready - made,
         "services": served - int(started) / 1e6,
         "page served": served - began,
         "total": max(ended, served) - began,
@@ -92,10 +92,13 @@ def read_status(lines):
     return first, ours, "".join(printed)
 
 
-def file_time(machine, name):
-    """When a file of the user environment was written, on the clock of `time.monotonic`."""
+def time_of(machine, name, which):
+    """When something of the generations was made ("W" of stat(1)) or last written to ("Y"), on the clock of
+    `time.monotonic`."""
     offset = time.time() - time.monotonic()
-    return os.stat(machine.root / "opt/tljh/user" / name).st_mtime - offset
+    path = machine.root / "opt/tljh/generations" / name
+    done = subprocess.run(["stat", f"--format=%.6{which}", path], check=True, capture_output=True, text=True)
+    return float(done.stdout) - offset
 
 
 class LoginPage(threading.Thread):

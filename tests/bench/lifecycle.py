@@ -20,7 +20,7 @@ from .figures import Figure, print_heading, print_rows
 
 FAULTS_A_LIFE = 2
 # What dpkg says on apt's status line as each step begins.
-STEPS = {"removing": ":Removing ", "purging": ":Purging "}
+STEPS = {"removing": ":Removing ", "purging": ":Preparing for complete removal of "}
 
 
 def measure(suite, repository):

@@ -1,8 +1,11 @@
 """`apt upgrade` to the next JupyterHub while people work: what fails of that, and how long one waits at most.
 
 The packages are downloaded before. Everybody is outside of the machine, and shares the processors with it. A wait goes from
-a request's first byte to its answer's last; that of "login" includes all requests of one.
+a request's first byte to its answer's last; that of "login" includes all requests of one. Beside it stands how long one
+waits at most in the same lesson for half a minute without an upgrade.
 """
+
+import time
 
 from tests.machines.earlier import Earlier
 from tests.machines.hub_client import HubClient
@@ -15,6 +18,8 @@ from .figures import Figure, against_target, print_heading, print_rows
 PASSWORD = "a first password"
 HUB_TARGET = 5
 SERVER_TARGET = 100
+# Seconds of a lesson without an upgrade, about as long as one takes.
+CALM = 30
 
 
 def measure(suite):
@@ -39,15 +44,13 @@ def measure_upgrade(machine, earlier):
     *at_work, arriving = people
     for person in at_work:
         person.start_server()
-    with lesson(machine.url, at_work, [arriving], PASSWORD) as pressure:
-        pressure.wait_for("spawn", 1)
-        machine.run("apt-get -q -y upgrade", timeout=900)
-        pressure.wait_for("spawn", 1)
+    calm = watch(machine, at_work, arriving, lambda: time.sleep(CALM))
+    counts = watch(machine, at_work, arriving, lambda: machine.run("apt-get -q -y upgrade", timeout=900))
     print_heading(f"Upgrade from JupyterHub {earlier.hub} while people work")
     print(__doc__.partition("\n\n")[2])
-    counts = pressure.counts
-    print_rows(("requests", "made", "failed", "longest, s"), [
-        (kind, each.made, len(each.failed), f"{each.longest:.2f}") for kind, each in sorted(counts.items())
+    print_rows(("requests", "made", "failed", "longest, s", "without an upgrade"), [
+        (kind, each.made, len(each.failed), f"{each.longest:.2f}", f"{calm[kind].longest:.2f}")
+        for kind, each in sorted(counts.items())
     ])
     failures = [failure for each in counts.values() for failure in each.failed]
     for failure in failures[:10]:
@@ -59,7 +62,17 @@ def measure_upgrade(machine, earlier):
         none_of("upgrade under load, WebSockets dropped", dropped, f"{counts['websocket'].made} messages"),
         against_target("upgrade under load, longest wait for the hub", counts["hub"].longest, HUB_TARGET, "s"),
         against_target("upgrade under load, longest wait for a server", counts["server"].longest * 1000, SERVER_TARGET, "ms"),
+        Figure("likewise, without an upgrade", f"{calm['server'].longest * 1000:.0f} ms", "-", "-", "-"),
     ]
+
+
+def watch(machine, at_work, arriving, step):
+    """The counts of a lesson during which `step` is done."""
+    with lesson(machine.url, at_work, [arriving], PASSWORD) as pressure:
+        pressure.wait_for("spawn", 1)
+        step()
+        pressure.wait_for("spawn", 1)
+    return pressure.counts
 
 
 def none_of(name, count, among):

@@ -8,7 +8,7 @@ from . import downloads, handshakes, idle, many_routes, small_requests, websocke
 PARTS = (small_requests, many_routes, downloads, websockets, handshakes, idle)
 
 
-def measure(binary, seconds=2, parts=PARTS):
+def measure(binary, seconds=1, parts=PARTS):
     """Figures of the proxy program `binary`, in rounds of `seconds`."""
     figures = []
     for part in parts:

@@ -14,7 +14,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python3 -m tests.bench.proxies", description=__doc__.splitlines()[0])
     parser.add_argument("binary", type=Path)
     parser.add_argument("part", nargs="*", help=f"of {', '.join(names)}; all by default")
-    parser.add_argument("--seconds", type=int, default=2, help="of each round")
+    parser.add_argument("--seconds", type=int, default=1, help="of each round")
     options = parser.parse_args()
     for program in ("wrk", "nginx", "openssl"):
         if not shutil.which(program, path="/usr/bin:/usr/sbin"):

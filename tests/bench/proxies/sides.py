@@ -18,7 +18,7 @@ from .. import peers
 from ..figures import at_least, missing
 from ..peers import TOKEN, free_port, running, wait_for_port
 
-ROUNDS = 5
+ROUNDS = 11
 OURS, NGINX, CHP = "tljh-proxy", "nginx", "CHP"
 NGINX_CONF = """
 daemon off; worker_processes {workers}; worker_rlimit_nofile 65536; pid {folder}/{name}.pid; error_log stderr crit;
@@ -134,22 +134,34 @@ def add_route(side, path, backend):
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
 
 
+class Row(dict):
+    """The medians of a side's rounds, by key."""
+
+    def __init__(self, rounds):
+        super().__init__({key: median(each[key] for each in rounds) for key in rounds[0]})
+        self.rounds = rounds
+
+    def ratio(self, key, other):
+        """The median of the ratios to `other`'s, round by round: the machine's speed differs between rounds."""
+        return median(mine[key] / its[key] for mine, its in zip(self.rounds, other.rounds))
+
+
 def in_turns(sides, once, rounds=ROUNDS):
-    """name -> the medians of what `once(side)` gives as {key: value} in each round; the first round warms up."""
+    """name -> the row of what `once(side)` gives as {key: value} in each round; the first round warms up."""
     measured = {name: [] for name in sides}
     for turn in range(rounds + 1):
         for name, side in sides.items():
             row = once(side)
             if turn:
                 measured[name].append(row)
-    return {name: {key: median(row[key] for row in rows) for key in rows[0]} for name, rows in measured.items()}
+    return {name: Row(rows) for name, rows in measured.items()}
 
 
 def beside_peers(name, rows, unit, least):
     """Figures of our rate in `rows` beside that of each peer that could be had, and is to be at least `least` times."""
-    ours = rows[OURS]["rate"]
+    ours = rows[OURS]
     return [
-        at_least(name, ours, rows[peer]["rate"], unit, peer, ratio, digits=0)
+        at_least(name, ours["rate"], rows[peer]["rate"], unit, peer, ratio, digits=0, ratio=ours.ratio("rate", rows[peer]))
         for peer, ratio in least.items() if peer in rows
     ]
 

@@ -26,18 +26,19 @@ def measure(binary, seconds):
     ours, nginx = rows[OURS], rows[NGINX]
     head = ("", "req/s", "x nginx", "p99 ms", "µs processor/req", "x nginx", "RSS idle MB", "RSS loaded MB", "errors")
     print_rows(head, [
-        (name, f"{row['rate']:.0f}", f"{row['rate'] / nginx['rate']:.2f}", f"{row['p99']:.2f}",
-         f"{row['processor']:.1f}", f"{row['processor'] / nginx['processor']:.2f}",
+        (name, f"{row['rate']:.0f}", f"{row.ratio('rate', nginx):.2f}", f"{row['p99']:.2f}",
+         f"{row['processor']:.1f}", f"{row.ratio('processor', nginx):.2f}",
          f"{idle[name]:.1f}", f"{loaded[name]:.1f}", f"{row['errors']:.0f}")
         for name, row in rows.items()
     ])
     print(f"\n{CONNECTIONS} connections, {ROUNDS} rounds of {seconds} s, {load()}")
     figures += sides.beside_peers("proxy, small requests a second", rows, "/s", {NGINX: 1.0, CHP: 3.5})
-    figures.append(against_peer("proxy, 99th percentile of those", ours["p99"], nginx["p99"], "ms", NGINX, 1.2, digits=2))
+    figures.append(against_peer("proxy, 99th percentile of those", ours["p99"], nginx["p99"], "ms", NGINX, 1.2, digits=2,
+                                ratio=ours.ratio("p99", nginx)))
     for name in (NGINX, CHP):
         if name in rows:
-            used = rows[name]["processor"]
-            figures.append(against_peer("proxy, processor time a request", ours["processor"], used, "µs", name))
+            used, ratio = rows[name]["processor"], ours.ratio("processor", rows[name])
+            figures.append(against_peer("proxy, processor time a request", ours["processor"], used, "µs", name, ratio=ratio))
     return figures
 
 
