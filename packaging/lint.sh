@@ -39,7 +39,8 @@ clippy() { cargo clippy --quiet --locked --workspace --all-targets -- -D warning
 crates() {
     tool="$cache/tools/bin/cargo-deny"
     if [ "$("$tool" --version 2>/dev/null)" != "cargo-deny $cargo_deny_version" ]; then
-        cargo install --quiet --locked --version "$cargo_deny_version" --root "$cache/tools" cargo-deny
+        # It runs for seconds: to optimise it would take minutes.
+        cargo install --quiet --debug --locked --version "$cargo_deny_version" --root "$cache/tools" cargo-deny
     fi
     "$tool" --locked --log-level error check --hide-inclusion-graph --show-stats bans licenses sources || return 1
     if "$tool" --locked --log-level off fetch db 2>/dev/null; then

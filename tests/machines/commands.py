@@ -2,6 +2,9 @@
 
 from .places import wait_for
 
+# Seconds until a machine has booted.
+BOOT = 90
+
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -51,7 +54,7 @@ class Commands:
         """Wait until `command` ends with 0 inside."""
         return wait_for(lambda: self.run(command, check=False).returncode == 0, deadline, command, 0.2)
 
-    def wait_booted(self, deadline=90):
+    def wait_booted(self, deadline=BOOT):
         wait_for(
             lambda: self.run("systemctl is-system-running", check=False).stdout.strip()
             in ("running", "degraded"),

@@ -18,7 +18,8 @@ from . import footprint
 from .machine import Machine
 from .places import PROJECT
 
-# Of a package whose files it was about to replace, dpkg says here that it has to be installed again, which apt does then.
+# Of a package whose files it was about to replace, dpkg says here that it has to be installed again, which apt does then
+# with what is on these disks.
 CONFIGURE = "dpkg --configure -a"
 REPAIR = (CONFIGURE, "apt-get -q -y --fix-broken install")
 # What says to an administrator how it goes on.

@@ -109,7 +109,10 @@ class HubClient:
     def start_server(self, server="", deadline=150):
         """Start a server and wait until it answers; AssertionError with the reason if it cannot."""
         self.api("POST", self.server_path(server), {})
-        wait_for(lambda: self.server_ready(server), deadline, f"server of {self.name}", 0.3)
+        wait_for(lambda: self.server_settled(server), deadline, f"server of {self.name}", 0.3)
+        if not self.server_ready(server):
+            answer = self.request("GET", f"/hub/api/{self.server_path(server)}/progress")
+            raise AssertionError(f"server of {self.name}: {answer.status} {answer.text[:2000]}")
 
     def refusal(self, server="", deadline=150):
         """What people read when a server does not start; AssertionError if it does."""
@@ -129,6 +132,11 @@ class HubClient:
     def server_ready(self, server=""):
         state = self.server(server)
         return bool(state and state["ready"])
+
+    def server_settled(self, server=""):
+        """Whether a server is ready, or not even being started."""
+        state = self.server(server)
+        return state is None or state["ready"]
 
     def stop_server(self, server="", deadline=120):
         self.api("DELETE", self.server_path(server))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import slots
 from .base import ensure_base, mirrors
-from .commands import Commands
+from .commands import BOOT, Commands
 from .network import Wire
 from .places import CACHE, keep_in_memory, unmount_below, wait_for
 from .repository import DEBIAN_PORT
@@ -117,10 +117,10 @@ class Machine(Commands):
 
     # Life
 
-    def boot(self):
+    def boot(self, deadline=BOOT):
         """Start, and return when systemd has finished booting."""
         self._start()
-        self.wait_booted()
+        self.wait_booted(deadline)
         return self
 
     def _start(self):

@@ -154,7 +154,8 @@ class Site:
         command += [PROXY, "run", "--settings", self.folder / "proxy.json", "--token-file", self.folder / "token"]
         with self.log.open("a") as log:
             self.proxy = subprocess.Popen([*command, "--state-dir", self.state], stderr=log, stdin=subprocess.DEVNULL)
-        until(lambda: self.proxy.poll() is not None or is_open(self.https))
+        # It serves a moment before its first status is written.
+        until(lambda: self.proxy.poll() is not None or (is_open(self.https) and self.status()))
         assert self.proxy.poll() is None, self.log.read_text()
 
     def stop(self):

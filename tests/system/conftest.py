@@ -17,17 +17,6 @@ from tests.machines.layers import installed_layers
 from tests.machines.machine import Machine
 from tests.machines.newer import Newer
 from tests.machines.places import DIST, suites
-from tests.machines.repository import Repository
-
-
-@pytest.fixture(scope="session")
-def repository():
-    if not (DIST / "apt" / "tljh.sources").exists():
-        pytest.exit("there is no dist/apt; run `make repo`", 2)
-    served = Repository()
-    yield served
-    served.close()
-
 
 # pytest keeps a fixture from test to test for the very same object alone.
 RELEASES = suites()

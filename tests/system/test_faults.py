@@ -11,7 +11,7 @@ from tests.machines.lives import LIVES, ensure_workshop
 
 ON_ANY_RELEASE = True
 
-MOST = None if os.environ.get("FAULTS") == "every" else 3
+MOST = None if os.environ.get("FAULTS") == "every" else 2
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import gzip
 from tests.machines.install import install, wait_for_login_page
 from tests.machines.newer import Newer, index_debs
 
+ON_ANY_RELEASE = True
 ARCHIVE = "/srv/archive"
 NEWS = """tljh ({version}) unstable; urgency=medium
 

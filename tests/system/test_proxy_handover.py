@@ -9,6 +9,7 @@ import pytest
 from tests.machines.install import wait_for_login_page
 from tests.machines.places import DIST, PROJECT, wait_for
 
+ON_ANY_RELEASE = True
 PYTHON = "/opt/tljh/hub/bin/python"
 API = ("curl -sS --fail-with-body -H \"Authorization: token $(cat /var/lib/tljh/proxy-api-token)\" "
        "http://127.0.0.1:15002/api/routes")

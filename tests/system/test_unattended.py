@@ -70,7 +70,8 @@ def test_cloud_init_makes_a_server_of_a_new_machine_at_its_first_boot(suite, rep
         (machine.root / "etc/cloud/cloud.cfg.d/99-tests.cfg").write_text(
             "datasource_list: [NoCloud, None]\nnetwork: {config: disabled}\npackage_update: false\n"
         )
-        machine.boot()
+        # cloud-init is a part of the boot, and apt one of cloud-init.
+        machine.boot(deadline=600)
         machine.run("cloud-init status --wait", check=False, timeout=600)
         log = machine.output("cat /var/log/cloud-init-output.log", check=False)
         assert machine.run("dpkg-query -W tljh", check=False).returncode == 0, log[-3000:]

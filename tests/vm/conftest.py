@@ -16,7 +16,7 @@ from tests.machines import image
 from tests.machines.layers import installed_layers
 from tests.machines.network import bind_server
 from tests.machines.places import DIST, PROJECT, suites
-from tests.machines.repository import QuietHandler, Repository, serve, stop
+from tests.machines.repository import QuietHandler, serve, stop
 from tests.machines.vm import Vm
 
 FIGURE = "figure"
@@ -25,15 +25,6 @@ FIGURE = "figure"
 def pytest_sessionstart(session):
     """These tests run on request only: whoever does not ask for them needs no emulator."""
     subprocess.run([PROJECT / "packaging/need.sh", PROJECT / "tests/vm/apt-packages.txt"], check=True)
-
-
-@pytest.fixture(scope="session")
-def repository():
-    if not (DIST / "apt" / "tljh.sources").exists():
-        pytest.exit("there is no dist/apt; run `make repo`", 2)
-    served = Repository()
-    yield served
-    served.close()
 
 
 @pytest.fixture(scope="module", params=suites() if os.environ.get("EVERY") == "1" else suites()[:1])
