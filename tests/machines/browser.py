@@ -30,10 +30,10 @@ class Browser:
         self.shots = 0
         self.profile = tempfile.TemporaryDirectory(prefix="tljh-chromium-")
         self.slot = slots.take()
-        wire = BrowserWire(self.slot.index)
-        wire.up()
+        self.wire = BrowserWire(self.slot.index)
+        self.wire.up()
         start = Path(self.profile.name) / "start"
-        start.write_text(f'#!/bin/sh\nexec nsenter --net={wire.path} /usr/bin/chromium "$@"\n')
+        start.write_text(f'#!/bin/sh\nexec nsenter --net={self.wire.path} /usr/bin/chromium "$@"\n')
         start.chmod(0o700)
         options = Options()
         options.binary_location = str(start)

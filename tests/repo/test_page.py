@@ -66,10 +66,10 @@ def page(browser, server):
 
 
 @pytest.fixture(scope="module")
-def local(published):
-    """The address of the same page on localhost, which is a secure context."""
+def local(published, browser):
+    """The address of the same page on the browser's localhost, which is a secure context."""
     handler = partial(SimpleHTTPRequestHandler, directory=published.apt)
-    quiet = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    quiet = browser.wire.call(lambda: ThreadingHTTPServer(("127.0.0.1", 0), handler))
     threading.Thread(target=quiet.serve_forever, daemon=True).start()
     yield f"http://localhost:{quiet.server_port}/"
     quiet.shutdown()
