@@ -51,10 +51,16 @@ fn five_thousand_websockets_leave_neither_descriptors_nor_memory_behind() {
     proxy.add_route("/", echo_server());
     // The first ones fill what is kept for those to come: buffers, the allocator's pools.
     wear(&proxy, 2000);
-    let before = proxy.memory("RssAnon");
-    wear(&proxy, 5000);
-    let grown = proxy.memory("RssAnon").saturating_sub(before);
-    println!("{before} KiB of memory, and {grown} KiB more after 5000 WebSockets");
-    // Less than 150 bytes for each: the least that is made for a connection, its `Client`, takes more.
-    assert!(grown < 730, "{grown} KiB");
+    let mut before = proxy.memory("RssAnon");
+    let mut grow = || {
+        wear(&proxy, 5000);
+        let now = proxy.memory("RssAnon");
+        let grown = now.saturating_sub(before);
+        println!("{before} KiB of memory, and {grown} KiB more after 5000 WebSockets");
+        before = now;
+        grown
+    };
+    // Less than 150 bytes for each: the least that is made for a connection, its `Client`, takes more. The pools may grow
+    // once more when more threads than before happen to work at once; what is left behind is so each time.
+    assert!((0..3).any(|_| grow() < 730));
 }
