@@ -20,17 +20,22 @@ def against_target(name, value, target, unit):
 
 def against_peer(name, value, peer, unit, peer_name, limit=None, digits=1, ratio=None):
     """A figure beside a peer's; `limit` is the ratio that it is to stay at or below. `ratio` where it is known better."""
-    ratio = ratio or value / peer
-    met = "-" if limit is None else "yes" if ratio <= limit else "no"
-    shown = f"{peer_name}: {peer:.{digits}f} {unit}" + (f", <= {limit:g} x" if limit else "")
-    return Figure(name, f"{value:.{digits}f} {unit}", shown, f"{ratio:.2f}", met)
+    return beside(name, value, peer, unit, peer_name, ("<=", limit), digits, ratio)
 
 
 def at_least(name, value, peer, unit, peer_name, least=None, digits=1, ratio=None):
     """A figure beside a peer's; `least` is the ratio that it is to reach. `ratio` where it is known better."""
+    return beside(name, value, peer, unit, peer_name, (">=", least), digits, ratio)
+
+
+def beside(name, value, peer, unit, peer_name, bound, digits, ratio):
+    sign, wanted = bound
     ratio = ratio or value / peer
-    met = "-" if least is None else "yes" if ratio >= least else "no"
-    shown = f"{peer_name}: {peer:.{digits}f} {unit}" + (f", >= {least:g} x" if least else "")
+    shown = f"{peer_name}: {peer:.{digits}f} {unit}"
+    met = "-"
+    if wanted is not None:
+        shown += f", {sign} {wanted:g} x"
+        met = "yes" if (ratio <= wanted if sign == "<=" else ratio >= wanted) else "no"
     return Figure(name, f"{value:.{digits}f} {unit}", shown, f"{ratio:.2f}", met)
 
 
