@@ -11,18 +11,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from tests.user_env.bundles import Lock
 
-from .places import CACHE, DATA, DIST, PROJECT, locked
+from .places import CACHE, DATA, DIST, PROJECT, ensure_kept
 from .repository import Repository, published_url
 
 LOCK = DATA / "hub-5/requirements.txt"
 RECIPE = 1
-# Seconds after which one that nobody asked for is in nobody's use.
-UNUSED = 6 * 3600
 
 
 class Earlier:
@@ -60,19 +57,12 @@ def ensure_repository(suite):
     digest = hashlib.sha256(f"{RECIPE} {published_url(DIST / 'apt')}".encode() + LOCK.read_bytes())
     for deb in debs:
         digest.update(deb.read_bytes())
-    folder = CACHE / "earlier" / f"{suite}-{digest.hexdigest()[:12]}"
-    with locked(f"earlier-{suite}"):
-        if not folder.is_dir():
-            for old in folder.parent.glob(f"{suite}-*"):
-                if old.stat().st_mtime < time.time() - UNUSED:
-                    shutil.rmtree(old)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{suite}-") as work:
-                made = Path(work) / "made"
-                make_repository(suite, debs, Path(work), made)
-                made.rename(folder)
-        os.utime(folder)
-    return folder
+
+    def make(target):
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{suite}-") as work:
+            make_repository(suite, debs, Path(work), target)
+
+    return ensure_kept(CACHE / "earlier" / f"{suite}-{digest.hexdigest()[:12]}", suite, make)
 
 
 def make_repository(suite, debs, work, target):

@@ -1,17 +1,11 @@
 """Trees for machines on which tljh is installed: made once for each build of the packages, outside the checkout."""
 
-import os
-import shutil
-import time
 import zlib
 
 from .base import ensure_base
 from .install import add_repository, install, wait_for_login_page
 from .machine import Machine
-from .places import CACHE, locked
-
-# Seconds after which a layer that nobody asked for is in nobody's use.
-UNUSED = 6 * 3600
+from .places import CACHE, ensure_kept
 
 
 def installed_layers(suite, repository, packages="tljh", extra=()):
@@ -20,20 +14,16 @@ def installed_layers(suite, repository, packages="tljh", extra=()):
     """
     base = ensure_base(suite, extra)
     chosen = "" if packages == "tljh" else f"-{zlib.crc32(packages.encode()):08x}"
+
+    def make(layer):
+        with Machine(suite, repository, extra=extra) as machine:
+            machine.boot()
+            add_repository(machine)
+            install(machine, packages)
+            wait_for_login_page(machine)
+            # Without its bytecode each server and kernel of the tests would compile JupyterLab again.
+            machine.run("systemctl start tljh-user-env-compile", timeout=600)
+            machine.keep_disk(layer)
+
     kept = CACHE / "installed" / f"{base.name}-{repository.digest(suite)}{chosen}"
-    with locked(f"installed-{suite}"):
-        if not kept.is_dir():
-            # Another checkout's tests may run on another layer of these.
-            for old in kept.parent.glob(f"{suite}-*"):
-                if old.stat().st_mtime < time.time() - UNUSED:
-                    shutil.rmtree(old)
-            with Machine(suite, repository, extra=extra) as machine:
-                machine.boot()
-                add_repository(machine)
-                install(machine, packages)
-                wait_for_login_page(machine)
-                # Without its bytecode each server and kernel of the tests would compile JupyterLab again.
-                machine.run("systemctl start tljh-user-env-compile", timeout=600)
-                machine.keep_disk(kept)
-        os.utime(kept)
-    return [base, kept]
+    return [base, ensure_kept(kept, suite, make)]

@@ -4,20 +4,18 @@ Between them dpkg calls each of our scripts in each way that it has for them (De
 a next version, since most scripts and all that they do are its own.
 """
 
-import os
 import re
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from .faults import REPAIR, Life, Workshop
 from .hub_client import HubClient
 from .install import SOURCES, read_admin_password, wait_for_login_page
-from .layers import UNUSED, installed_layers
+from .layers import installed_layers
 from .machine import Machine
 from .newer import index_debs
-from .places import CACHE, DIST, locked
+from .places import CACHE, DIST, ensure_kept
 
 # To be counted on when the disks are made otherwise.
 RECIPE = 1
@@ -68,23 +66,14 @@ LIVES = [
 def ensure_workshop(suite, repository):
     """A Workshop with every disk that a life begins on, made once for each build of the packages."""
     base, installed = installed_layers(suite, repository)
-    folder = CACHE / "lives" / f"{installed.name}-{RECIPE}"
+    folder = ensure_kept(
+        CACHE / "lives" / f"{installed.name}-{RECIPE}", suite, lambda target: make_disks(suite, repository, base, installed, target)
+    )
     used = [base, installed, folder / "used"]
-    disks = {
+    return Workshop(suite, {
         "installed": used, "removed": [*used, folder / "removed"], "purged": [*used, folder / "purged"],
         "bare": [base, folder / "bare"],
-    }
-    with locked(f"lives-{suite}"):
-        if not folder.is_dir():
-            for old in folder.parent.glob(f"{suite}-*"):
-                if old.stat().st_mtime < time.time() - UNUSED:
-                    shutil.rmtree(old)
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            make_disks(suite, repository, base, installed, partial)
-            partial.rename(folder)
-        os.utime(folder)
-    return Workshop(suite, disks)
+    })
 
 
 def make_disks(suite, repository, base, installed, folder):

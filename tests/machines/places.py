@@ -5,6 +5,7 @@ Nothing here is inside the checkout but `dist`, which git ignores.
 
 import fcntl
 import os
+import shutil
 import subprocess
 import time
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ STATE = Path("/run/tljh-machines")
 # An installation and its use write 1 to 2 GB; below this much memory a machine's disk goes to the host's disk.
 MEMORY_WANTED = 6 << 30
 DISK_SIZE = "6G"
+# Seconds after which what is kept, and nobody asked for, is in nobody's use.
+UNUSED = 6 * 3600
 
 
 def suites():
@@ -32,6 +35,24 @@ def locked(name):
     with open(STATE / f"{name}.lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def ensure_kept(folder, suite, make):
+    """`folder` of the cache, whose name begins with `suite`: if it is not there, `make` makes it at the path that it is
+    given. Those of the suite beside it that nobody asked for lately go; another checkout's tests may work with the rest.
+    """
+    with locked(f"{folder.parent.name}-{suite}"):
+        if not folder.is_dir():
+            for old in folder.parent.glob(f"{suite}-*"):
+                if old.stat().st_mtime < time.time() - UNUSED:
+                    shutil.rmtree(old)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            partial = folder.with_name(f".{folder.name}")
+            shutil.rmtree(partial, ignore_errors=True)
+            make(partial)
+            partial.rename(folder)
+        os.utime(folder)
+    return folder
 
 
 def wait_for(condition, deadline=30.0, what=None, interval=0.1):

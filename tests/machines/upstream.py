@@ -7,13 +7,11 @@ npm: configurable-http-proxy serves under its name, on its ports.
 """
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from tests.bench.peers import ensure_chp
@@ -24,7 +22,7 @@ from .earlier import LOCK, ensure_environment
 from .hub_client import HubClient
 from .install import wait_for_login_page
 from .machine import Machine
-from .places import CACHE, DATA, locked
+from .places import CACHE, DATA, ensure_kept
 
 TEXTS = DATA / "upstream"
 #: What upstream's installer takes from Debian, and the stand-in's interpreter.
@@ -35,7 +33,6 @@ LAB = ["jupyterlab", "notebook", "nbgitpuller", "jupyter-resource-usage", "ipywi
 PASSWORDS = {"ada": "lovelace-1815", "ben": "franklin-1706"}
 SNIPPET = 'c.Spawner.environment = {"COURSE": "physics"}\n'
 RECIPE = 1
-UNUSED = 6 * 3600
 PREFIX = "opt/tljh"
 
 
@@ -45,17 +42,14 @@ def upstream_layers(suite, repository):
     digest = hashlib.sha256(f"{RECIPE}".encode() + LOCK.read_bytes() + Path(__file__).read_bytes())
     for text in sorted(TEXTS.iterdir()):
         digest.update(text.read_bytes())
+
+    def make_layer(layer):
+        with Machine(suite, repository, extra=DEBIAN) as machine:
+            make(machine)
+            machine.keep_disk(layer)
+
     kept = CACHE / "upstream" / f"{base.name}-{digest.hexdigest()[:12]}"
-    with locked(f"upstream-{suite}"):
-        if not kept.is_dir():
-            for old in kept.parent.glob(f"{suite}-*"):
-                if old.stat().st_mtime < time.time() - UNUSED:
-                    shutil.rmtree(old)
-            with Machine(suite, repository, extra=DEBIAN) as machine:
-                make(machine)
-                machine.keep_disk(kept)
-        os.utime(kept)
-    return [base, kept]
+    return [base, ensure_kept(kept, suite, make_layer)]
 
 
 def make(machine):
