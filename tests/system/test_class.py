@@ -151,7 +151,7 @@ print(json.dumps({name: run(command) for name, command in COMMANDS.items()}))
         "id": "id -un; id -Gn",
         "sudo": "sudo -n id",
         "privileges": "grep NoNewPrivs /proc/self/status",
-        "environment": "find /opt/tljh -writable ! -type l",
+        "environment": "find /opt/tljh -ignore_readdir_race -writable ! -type l",
         "touch": "touch /opt/tljh/user/bin/mine",
         "neighbour": "ls /home/jupyter-admin",
         "settings": "ls /etc/tljh",

@@ -91,7 +91,7 @@ def test_terminals_and_jupyters_own_commands_know_it(type_in):
 def test_students_cannot_change_it_and_admins_can_without_sudo(shared, student, desk):
     code, _, said = desk_of(student)("tljh-user-env delete stats --yes")
     assert code == 1 and "sudo" in said
-    writable = "find /opt/tljh/envs ! -readable -prune -o -writable ! -type l -print"
+    writable = "find /opt/tljh/envs -ignore_readdir_race ! -readable -prune -o -writable ! -type l -print"
     assert shared.output(writable, user="jupyter-pupil") == ""
     assert shared.output("stat -L -c '%U:%G %a' /opt/tljh/envs/stats /opt/tljh/envs/stats/lib").splitlines() == \
         ["root:jupyterhub-admins 2775"] * 2
