@@ -1,4 +1,4 @@
-"""tljh-user-env on an installation of its own, below a folder on the disk.
+"""tljh-user-env on an installation of its own, on a new file system in a file below a folder on the disk.
 
 Packages come from the index that uv and pip are told of on this machine; they are fetched once, before anything is
 measured. There is no systemd below the folder, so what a service does on a machine after a change (bytecode, a copy of
