@@ -91,8 +91,8 @@ else
     in_root /build/uv venv --quiet --python "/usr/bin/python$python" $user
     in_root /build/uv pip install --quiet --python $user/bin/python --no-index --find-links /build/wheels \
         --require-hashes -r /build/user.txt
-    # Templates in it are no valid Python.
-    in_root "/usr/bin/python$python" -W ignore -m compileall -q -j 2 --invalidation-mode checked-hash \
+    # Templates in it are no valid Python. By one process: what it compiled before shows in a module's constants.
+    in_root "/usr/bin/python$python" -W ignore -m compileall -q --invalidation-mode checked-hash \
         "$user/lib/python$python/site-packages" > "$work/compile.log" || true
     (cd "$root$user/lib/python$python/site-packages" && find . -name '*.pyc' -printf '%P\0' | LC_ALL=C sort -z |
         tar --create --null --files-from - --format=gnu --mtime=@0 --mode=644 --owner=0 --group=0 --numeric-owner |
@@ -115,8 +115,8 @@ rm -rf "${hub:?}/lib64" "$hub/.lock" "$hub/.gitignore" "$hub/CACHEDIR.TAG"
 find "$site" -name '*.py' -exec sed -i '1{/^#!/d}' {} +
 # What only a debugger reads is a third of the compiled modules.
 find "$site" -name '*.so*' -exec strip --strip-unneeded {} +
-# Never looked at again by Python: dpkg owns source and bytecode together.
-in_root "/usr/bin/python$python" -m compileall -q -j 2 --invalidation-mode unchecked-hash \
+# Never looked at again by Python: dpkg owns source and bytecode together. By one process, as above.
+in_root "/usr/bin/python$python" -m compileall -q --invalidation-mode unchecked-hash \
     "/opt/tljh/hub/lib/python$python/site-packages" > "$work/compile.log" || true
 in_root /opt/tljh/hub/bin/python -c 'import jupyterhub.app, systemdspawner, firstuseauthenticator, nativeauthenticator, \
 ldapauthenticator, tmpauthenticator, oauthenticator.github, jupyterhub_idle_culler, pamela, pluggy, pycurl' ||
