@@ -130,7 +130,8 @@ class Elsewhere:
         self.prepare()
         environment = self.environment()
         for command in (["programs.sh"], *(["environments.sh", suite] for suite in self.suites)):
-            run("sh", "-c", 'umask 077; exec "$@"', "sh", self.checkout / "packaging" / command[0], *command[1:], env=environment)
+            run(*self.with_toolchain(), "sh", "-c", 'umask 077; exec "$@"', "sh",
+                self.checkout / "packaging" / command[0], *command[1:], env=environment)
         for name in ("somewhere", "bin", "home", "tmp", "crates", "made"):
             run("chown", "--recursive", "--no-dereference", f"{OUTSIDE}:{OUTSIDE}", self.place / name)
         # Not what is in them: the systems in build-root, and the environments.
@@ -142,6 +143,12 @@ class Elsewhere:
                 environment={**environment, **inputs_of_the_first_build(suite, self.place), "SUITES": suite, **later()},
             )
 
+    def with_toolchain(self):
+        """The beginning of a command that finds Rust in its place there: a mount by root, which goes with its namespace."""
+        toolchain = run("rustc", "--print", "sysroot").strip()
+        return ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
+                toolchain, self.place / "toolchain"]
+
     def run_as_somebody_else(self, *command, environment):
         holder = subprocess.Popen(["unshare", "--user", "cat"], stdin=subprocess.PIPE)
         try:
@@ -149,11 +156,8 @@ class Elsewhere:
             wait_for(lambda: os.readlink(f"/proc/{holder.pid}/ns/user") != own, 10, "a user namespace", 0.02)
             for ids in ("uid_map", "gid_map"):
                 Path(f"/proc/{holder.pid}/{ids}").write_text(f"0 {OUTSIDE} 65536\n")
-            toolchain = run("rustc", "--print", "sysroot").strip()
-            # The mount is made by root and goes with its namespace, and so do all processes.
-            run("unshare", "--mount", "sh", "-c",
-                'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh", toolchain, self.place / "toolchain",
-                "nsenter", f"--user=/proc/{holder.pid}/ns/user", "--setuid=0", "--setgid=0",
+            # All processes go with their namespace.
+            run(*self.with_toolchain(), "nsenter", f"--user=/proc/{holder.pid}/ns/user", "--setuid=0", "--setgid=0",
                 "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts",
                 "sh", "-c", 'hostname elsewhere; umask 077; exec "$@"', "sh",
                 "env", *(f"{name}={value}" for name, value in environment.items()), *command)
