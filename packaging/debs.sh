@@ -24,7 +24,7 @@ export_source_date
 
 ensure_cargo_deb() {
     tool="$cache/tools/bin/cargo-deb"
-    if [ "$("$tool" --version 2>/dev/null)" != "$cargo_deb_version" ]; then
+    if [ "$("$tool" --version 2>/dev/null)" != "cargo-deb $cargo_deb_version" ]; then
         cargo install --quiet --locked --version "$cargo_deb_version" --root "$cache/tools" cargo-deb >&2
     fi
     printf '%s\n' "$tool"
