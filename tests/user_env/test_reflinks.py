@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.user_env.conftest import place_bundle
+from tests.user_env.disks import new_file_system
 from tests.user_env.index import Index
 
 MAKE = {"btrfs": ["mkfs.btrfs", "--quiet"], "xfs": ["mkfs.xfs", "-q", "-m", "reflink=1"]}
@@ -16,23 +17,17 @@ MAKE = {"btrfs": ["mkfs.btrfs", "--quiet"], "xfs": ["mkfs.xfs", "-q", "-m", "ref
 @pytest.fixture(params=sorted(MAKE))
 def reflinked(request, tmp_path):
     """A new installation on a file system of its own, which everybody may enter."""
-    image = tmp_path / "image"
-    image.touch()
-    os.truncate(image, 3 << 30)
-    subprocess.run([*MAKE[request.param], image], check=True)
     root = Path(tempfile.mkdtemp(prefix="tljh-user-env-"))
-    subprocess.run(["mount", "-o", "loop", image, root], check=True)
     try:
-        root.chmod(0o755)
-        made = place_bundle(root)
-        made.index = Index(made.wheels)
-        made.run("ensure")
-        yield made
-        made.index.close()
+        with new_file_system(tmp_path / "image", 3 << 30, MAKE[request.param], root):
+            root.chmod(0o755)
+            made = place_bundle(root)
+            made.index = Index(made.wheels)
+            made.run("ensure")
+            yield made
+            made.index.close()
     finally:
-        subprocess.run(["umount", "-l", root], check=True)
         root.rmdir()
-        image.unlink()
 
 
 def used(installation):

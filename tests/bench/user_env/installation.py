@@ -1,6 +1,5 @@
 """An installation that is thrown away, and how long its commands take."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.user_env.bundles import parts
+from tests.user_env.disks import new_file_system
 
 DISK = 16 << 30
 # What `--verbose` prints of a step: its text, without the generation's number, and its seconds.
@@ -54,18 +54,12 @@ def new_installation(program, bundle, folder):
 def new_disk(folder):
     """An empty ext4 as Debian's installer makes it. One without a journal takes no inode again for minutes after it was
     freed, and looks through all of these for each new file: ten seconds for the files of one environment."""
-    image, root = folder / "disk", folder / "mounted"
-    image.touch()
-    os.truncate(image, DISK)
+    root = folder / "mounted"
     root.mkdir()
     folder.chmod(0o755)
-    now = "lazy_itable_init=0,lazy_journal_init=0"
-    subprocess.run(["mkfs.ext4", "-q", "-E", now, image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, root], check=True)
-    try:
+    make = ["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"]
+    with new_file_system(folder / "disk", DISK, make, root):
         yield root
-    finally:
-        subprocess.run(["umount", root], check=True)
 
 
 def timed(command):
