@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::{Gid, Uid};
+use tempfile::NamedTempFile;
 use tljh_terminal::{Hinted, Secret};
 
 /// How the names of files begin that are being written.
@@ -87,20 +88,42 @@ pub(crate) fn failed(
 /// # Errors
 /// The step that failed; the old file is then as it was.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let file = write_beside(path, content, mode)?;
+    file.as_file().sync_all().map_err(failed("write", path))?;
+    put_in_place(file, path)?;
+    sync_folder(folder_of(path))
+}
+
+/// As [`write_atomically`], but for a crash: for a file in a folder that counts only once its whole file system was
+/// written to disk.
+///
+/// # Errors
+/// The step that failed; the old file is then as it was.
+pub fn write_unsynced(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    put_in_place(write_beside(path, content, mode)?, path)
+}
+
+fn write_beside(path: &Path, content: &[u8], mode: u32) -> Result<NamedTempFile, FileError> {
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)
+        .tempfile_in(folder_of(path))
         .map_err(failed("write", path))?;
     // The builder's mode is cut by the umask.
     fs::set_permissions(file.path(), Permissions::from_mode(mode))
         .map_err(failed("write", path))?;
     file.write_all(content).map_err(failed("write", path))?;
-    file.as_file().sync_all().map_err(failed("write", path))?;
-    file.persist(path)
-        .map_err(|error| failed("write", path)(error.error))?;
-    sync_folder(folder)
+    Ok(file)
+}
+
+fn put_in_place(file: NamedTempFile, path: &Path) -> Result<(), FileError> {
+    let put = file.persist(path);
+    put.map_err(|error| failed("write", path)(error.error))?;
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }
 
 /// Removes from `folder` what killed writers of [`write_atomically`] left there at least `age` ago. One that is at work
@@ -169,7 +192,7 @@ pub fn switch_link(path: &Path, target: &Path) -> Result<(), FileError> {
         let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         return Err(failed("replace", path)(source));
     }
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder = folder_of(path);
     let new = link_beside(path);
     ensure_absent(&new)?;
     symlink(target, &new).map_err(failed("make", &new))?;
@@ -196,7 +219,7 @@ pub fn move_behind_link(path: &Path, target: &Path, link: &Path) -> Result<(), F
         failed("move", path)(errno.into())
     })?;
     for changed in [path, target] {
-        sync_folder(changed.parent().unwrap_or(Path::new("/")))?;
+        sync_folder(folder_of(changed))?;
     }
     Ok(())
 }
@@ -320,17 +343,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn atomic_write_replaces_content_and_mode_and_leaves_no_other_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        write_atomically(&path, b"one", 0o644).unwrap();
-        write_atomically(&path, b"two", 0o600).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    fn a_write_replaces_content_and_mode_and_leaves_no_other_file() {
+        for write in [write_atomically, write_unsynced] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            write(&path, b"one", 0o644).unwrap();
+            let other = folder.path().join("shared");
+            fs::hard_link(&path, &other).unwrap();
+            write(&path, b"two", 0o600).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"two");
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+                0o600
+            );
+            assert_eq!(fs::read(&other).unwrap(), b"one");
+            assert_eq!(list_folder(folder.path()).unwrap(), [path, other]);
+        }
     }
 
     #[test]

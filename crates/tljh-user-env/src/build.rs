@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use tljh_machine::files::FileError;
 use tljh_machine::{Invocation, Runner, files};
 
 use crate::bundle::Bundle;
 use crate::engine::Engine;
 use crate::error::UserEnvError;
 use crate::generations::Generations;
-use crate::json;
 use crate::lock::{self, Entry};
 use crate::manifest::{Package, read_manifest, site_packages};
 use crate::origin::defaults;
@@ -71,7 +71,8 @@ pub fn fill(
     Ok(())
 }
 
-/// An environment of the system's Python without packages, but with what every generation has of ours.
+/// An environment of the system's Python without packages, but with what every generation has of ours. None of it is on
+/// disk before the generation is finished, as that of the packages.
 ///
 /// # Errors
 /// uv failed, or a file cannot be written.
@@ -84,9 +85,13 @@ pub fn make_empty(uv: &Uv<'_>, folder: &Path, link: &Path) -> Result<(), UserEnv
     )?;
     name_the_link(folder, link)?;
     // Before the first program is installed: programs name the interpreter as the hook tells it.
-    ensure_hooks(folder)?;
+    put_hooks(folder, files::write_unsynced)?;
     let stamp = json!({"engine": Engine::Venv, "python": python_version(folder)?});
-    json::write(&folder.join(STAMP), &stamp, 0o644)
+    Ok(files::write_unsynced(
+        &folder.join(STAMP),
+        format!("{stamp}\n").as_bytes(),
+        0o644,
+    )?)
 }
 
 /// Removes what uv leaves for itself; its lock is writable by everybody.
@@ -164,6 +169,13 @@ pub fn check_space(folder: &Path, needed: u64) -> Result<(), UserEnvError> {
 /// # Errors
 /// One cannot be written.
 pub fn ensure_hooks(environment: &Path) -> Result<(), UserEnvError> {
+    put_hooks(environment, files::write_atomically)
+}
+
+fn put_hooks(
+    environment: &Path,
+    write: impl Fn(&Path, &[u8], u32) -> Result<(), FileError>,
+) -> Result<(), UserEnvError> {
     let site = site_packages(environment)?;
     let user_site = match Engine::of(environment) {
         Engine::Venv => "import site; site.PREFIXES.clear()\n",
@@ -179,13 +191,13 @@ pub fn ensure_hooks(environment: &Path) -> Result<(), UserEnvError> {
     ] {
         let path = site.join(name);
         if files::read_optional(&path)?.as_deref() != Some(text) {
-            files::write_atomically(&path, text.as_bytes(), 0o644)?;
+            write(&path, text.as_bytes(), 0o644)?;
         }
     }
     Ok(())
 }
 
-/// Scripts that activate the environment name its folder; people know it by the link.
+/// Scripts that activate the environment name its folder, an unfinished generation; people know it by the link.
 ///
 /// # Errors
 /// One cannot be read or written.
@@ -195,7 +207,7 @@ pub fn name_the_link(folder: &Path, link: &Path) -> Result<(), UserEnvError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with("activate") {
             let text = files::read(&path)?.replace(&own, &known);
-            files::write_atomically(&path, text.as_bytes(), 0o644)?;
+            files::write_unsynced(&path, text.as_bytes(), 0o644)?;
         }
     }
     Ok(())
@@ -212,7 +224,7 @@ pub fn ensure_lab_defaults(environment: &Path) -> Result<(), UserEnvError> {
         source,
     })?;
     let defaults = r#"{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}"#;
-    Ok(files::write_atomically(
+    Ok(files::write_unsynced(
         &folder.join("overrides.json"),
         format!("{defaults}\n").as_bytes(),
         0o664,
