@@ -3,8 +3,9 @@
 
 CycloneDX 1.6. It names the programs with the crates that each contains, the Python distributions and uv; what those have
 in themselves (a wheel's libraries and scripts, uv's crates) is for their own makers to say. A hash is that of the file
-in the package or, for a crate, of what crates.io serves. A distribution that is installed is no longer one file: it
-has the hashes of the locked files, one of which it was made from, as properties `tljh:locked:sha256`.
+in the package or, for a crate, of what crates.io serves. A distribution that is installed is no longer one file, and a
+wheel that was pruned is another one: it has the hashes of the locked files, one of which it was made from, as properties
+`tljh:locked:sha256`.
 SOURCE_DATE_EPOCH is the date of the bill.
 """
 
@@ -56,6 +57,11 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def python_components(distributions, locked):
+    hashes = locked_hashes(f"{locked}/requirements.txt")
+    return [python_component(one, hashes) for one in distributions]
+
+
 def python_component(one, hashes):
     purl = f"pkg:pypi/{normal(one.name)}@{quote(one.version)}"
     expression = one.metadata["License-Expression"]
@@ -63,9 +69,12 @@ def python_component(one, hashes):
         "type": "library", "bom-ref": purl, "name": one.name, "version": one.version,
         "licenses": [{"expression": expression} if expression else {"license": {"name": one.licence()}}], "purl": purl,
     }
-    if one.wheel:
-        return {**component, "hashes": file_hash(one.wheel)}
     known = hashes[normal(one.name), one.version]
+    if one.wheel:
+        component["hashes"] = file_hash(one.wheel)
+        if component["hashes"][0]["content"] in known:
+            return component
+        component["pedigree"] = {"notes": "without the files that packaging/user-env/prune.txt names"}
     return {**component, "properties": [{"name": "tljh:locked:sha256", "value": each} for each in sorted(known)]}
 
 
@@ -115,8 +124,7 @@ def make_bill(suite, root, deb):
     components, needs, carried = {}, {}, []
     for program in programs(root):
         carried.append(add_program(program, root, version, components, needs))
-    hashes = locked_hashes("hub-env/requirements.txt")
-    others = [python_component(one, hashes) for one in [*installed(root), *wheels(root)]]
+    others = python_components(installed(root), "hub-env") + python_components(wheels(root), "user-env")
     if (root / UV).exists():
         others.append(uv_component(root / UV))
     for component in others:

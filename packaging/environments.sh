@@ -1,7 +1,8 @@
 #!/bin/sh
 # environments.sh SUITE: prints a folder that holds, for the suite's own Python,
 #   hub/      the hub's environment, as built at /opt/tljh/hub and byte-compiled
-#   wheels/   the locked wheels of the default user environment
+#   wheels/   the locked wheels of the default user environment, without what nobody needs of them
+#   requirements.txt  their lock, with the hashes of those that were changed so
 #   bytecode.tar.xz  the modules that they install, byte-compiled
 #   uv        the uv binary
 # The work is done in a minimal system of that suite, once for each state of the locked inputs.
@@ -22,7 +23,8 @@ if [ -n "${HUB_REQUIREMENTS:-}" ] && ! cmp -s "$HUB_REQUIREMENTS" "$hub_lock"; t
 fi
 inputs="$project/packaging/environments.sh $hub_lock
     $project/packaging/hub-env/build-constraints.txt $project/packaging/hub-env/prune.txt
-    $project/packaging/user-env/requirements.txt $project/packaging/uv/requirements.txt"
+    $project/packaging/user-env/requirements.txt $project/packaging/user-env/prune.txt
+    $project/packaging/user-env/prune.py $project/packaging/uv/requirements.txt"
 # shellcheck disable=SC2086 # a list of paths
 key=$(cat $inputs | sha256sum | cut -c1-16)
 out="$cache/environments/$suite-$key"
@@ -64,7 +66,6 @@ mount --bind "$cache/uv-cache" "$root/cache/uv"
 mount -t proc proc "$root/proc"
 cp "$hub_lock" "$work/hub.txt"
 cp "$project"/packaging/hub-env/build-constraints.txt "$work/build.txt"
-cp "$project"/packaging/user-env/requirements.txt "$work/user.txt"
 
 # Only index settings of the caller pass through; nothing else of the builder's environment does.
 in_root() {
@@ -79,18 +80,21 @@ in_root /build/uv pip install --quiet --python /opt/tljh/hub/bin/python --requir
     --build-constraints /build/build.txt -r /build/hub.txt
 
 if [ -n "$same" ]; then
-    cp -al "$same/wheels" "$same/bytecode.tar.xz" "$work"
+    cp -al "$same/wheels" "$same/requirements.txt" "$same/bytecode.tar.xz" "$work"
 else
+    cp "$project"/packaging/user-env/requirements.txt "$project"/packaging/user-env/prune.* "$work"
     in_root /build/uv venv --quiet --python "/usr/bin/python$python" /tmp/pip
-    grep -A 2 '^pip==' "$work/user.txt" | grep -v '#' > "$work/pip.txt"
+    grep -A 2 '^pip==' "$work/requirements.txt" | grep -v '#' > "$work/pip.txt"
     in_root /build/uv pip install --quiet --python /tmp/pip/bin/python --require-hashes -r /build/pip.txt
     in_root /tmp/pip/bin/python -m pip download --quiet --require-hashes --only-binary :all: --no-deps \
-        -r /build/user.txt -d /build/wheels
+        -r /build/requirements.txt -d /build/wheels
     rm -rf "$root/tmp/pip"
+    # By the suite's own Python: what is packed anew has to be the same to the bit wherever it is done.
+    in_root "/usr/bin/python$python" /build/prune.py /build/prune.txt /build/wheels /build/requirements.txt
     user=/opt/tljh/user
     in_root /build/uv venv --quiet --python "/usr/bin/python$python" $user
     in_root /build/uv pip install --quiet --python $user/bin/python --no-index --find-links /build/wheels \
-        --require-hashes -r /build/user.txt
+        --require-hashes -r /build/requirements.txt
     # Templates in it are no valid Python. By one process: what it compiled before shows in a module's constants.
     in_root "/usr/bin/python$python" -W ignore -m compileall -q --invalidation-mode checked-hash \
         "$user/lib/python$python/site-packages" > "$work/compile.log" || true
@@ -125,7 +129,7 @@ find "$hub" -name '*.py' -exec chmod 644 {} +
 find "$hub" -path '*/site-packages/*' -name '*.so*' -exec chmod 644 {} +
 
 cp -a "$hub" "$work/hub"
-rm -f "$work"/*.txt "$work/compile.log"
+(cd "$work" && rm -f hub.txt build.txt pip.txt prune.txt prune.py compile.log)
 umount "$root/build" "$root/cache/uv" "$root/proc"
 rm -rf "$root/opt/tljh" "$root/etc/ssl/certs/builder.crt"
 mv "$work" "$out"

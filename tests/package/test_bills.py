@@ -116,6 +116,16 @@ def test_the_user_environments_bill_names_each_wheel_by_its_hash_and_uv(debs, bi
         assert normal(told.split()[0]) == normal(name) and told.split()[1] == version
 
 
+def test_a_pruned_wheel_tells_the_locked_ones_that_it_was_made_from(bills):
+    lock = (PROJECT / "packaging/user-env/requirements.txt").read_text()
+    for one in bills["tljh-user-env"]["components"]:
+        if one["bom-ref"].startswith("pkg:pypi/") and one["name"] != "uv":
+            is_locked = f"sha256:{one['hashes'][0]['content']}" in lock
+            assert is_locked != ("pedigree" in one), one["name"]
+            origins = [each["value"] for each in one.get("properties", []) if each["name"] == "tljh:locked:sha256"]
+            assert is_locked or origins and all(f"sha256:{each}" in lock for each in origins), one["name"]
+
+
 @functools.cache
 def planned_crates(conda):
     """{program: {(name, version)}} by cargo's plan of the build: what each program is linked from."""

@@ -1,24 +1,67 @@
 """The default user environment can be made from the package alone."""
 
+import base64
+import csv
 import hashlib
 import json
 import re
+import zipfile
+
+import pytest
 
 from tests.machines.places import PROJECT
 
 LIB = "usr/lib/tljh-user-env"
+# The distributions that packaging/user-env/prune.txt names.
+PRUNED = ["jupyterhub"]
 
 
-def test_every_wheel_is_in_the_lock_by_its_hash(debs, system):
-    hashes = set(re.findall(r"sha256:([0-9a-f]{64})", (PROJECT / "packaging/user-env/requirements.txt").read_text()))
-    wheels = [path for path in debs["tljh-user-env"].files() if path.startswith(f"/{LIB}/wheels/")]
+@pytest.fixture(scope="module")
+def lock():
+    return (PROJECT / "packaging/user-env/requirements.txt").read_text()
+
+
+def hashes(text):
+    return set(re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def wheels(debs, system):
+    return [system.root / path.lstrip("/") for path in debs["tljh-user-env"].files() if path.endswith(".whl")]
+
+
+def test_every_wheel_is_in_the_lock_by_its_hash_but_for_those_that_are_pruned(wheels, lock):
     assert len(wheels) > 50
-    for path in wheels:
-        assert hashlib.sha256((system.root / path.lstrip("/")).read_bytes()).hexdigest() in hashes, path
+    others = [wheel.name.split("-")[0] for wheel in wheels if digest(wheel) not in hashes(lock)]
+    assert others == PRUNED
 
 
-def test_the_shipped_lock_is_the_projects(system):
-    assert (system.root / LIB / "requirements.txt").read_text() == (PROJECT / "packaging/user-env/requirements.txt").read_text()
+def test_the_shipped_lock_is_the_projects_with_the_hashes_of_pruned_wheels(system, wheels, lock):
+    shipped = (system.root / LIB / "requirements.txt").read_text()
+    more = {digest(wheel) for wheel in wheels if wheel.name.split("-")[0] in PRUNED}
+    assert hashes(shipped) == hashes(lock) | more
+
+    def names(text):
+        return re.findall(r"^[\w.-]+==[^\s;\\]+.*", text, re.MULTILINE)
+
+    assert names(shipped) == names(lock)
+
+
+def test_a_pruned_wheel_has_what_it_lists_and_lists_what_it_has(wheels):
+    for name in PRUNED:
+        (wheel,) = [wheel for wheel in wheels if wheel.name.split("-")[0] == name]
+        with zipfile.ZipFile(wheel) as packed:
+            (record,) = [entry for entry in packed.namelist() if entry.endswith(".dist-info/RECORD")]
+            listed = {path: (told, size) for path, told, size in csv.reader(packed.read(record).decode().splitlines())}
+            assert listed.keys() == set(packed.namelist())
+            for path, (told, size) in listed.items():
+                content = packed.read(path)
+                real = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+                assert path == record or (told, size) == (f"sha256={real}", str(len(content)))
 
 
 def test_the_environment_resolves_without_index_network_or_compiler(system):
