@@ -4,7 +4,7 @@
 CycloneDX 1.6. It names the programs with the crates that each contains, the Python distributions and uv; what those have
 in themselves (a wheel's libraries and scripts, uv's crates) is for their own makers to say. A hash is that of the file
 in the package or, for a crate, of what crates.io serves. A distribution that is installed is no longer one file, and a
-wheel that was pruned is another one: it has the hashes of the locked files, one of which it was made from, as properties
+wheel that was made anew is another one: it has the hashes of the locked files, one of which it was made from, as properties
 `tljh:locked:sha256`.
 SOURCE_DATE_EPOCH is the date of the bill.
 """
@@ -74,7 +74,7 @@ def python_component(one, hashes):
         component["hashes"] = file_hash(one.wheel)
         if component["hashes"][0]["content"] in known:
             return component
-        component["pedigree"] = {"notes": "without the files that packaging/user-env/prune.txt names"}
+        component["pedigree"] = {"notes": "made anew by packaging/user-env/rework.py of the source package"}
     return {**component, "properties": [{"name": "tljh:locked:sha256", "value": each} for each in sorted(known)]}
 
 

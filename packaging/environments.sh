@@ -1,8 +1,8 @@
 #!/bin/sh
 # environments.sh SUITE: prints a folder that holds, for the suite's own Python,
 #   hub/      the hub's environment, as built at /opt/tljh/hub and byte-compiled
-#   wheels/   the locked wheels of the default user environment, without what nobody needs of them
-#   requirements.txt  their lock, with the hashes of those that were changed so
+#   wheels/   the locked wheels of the default user environment, some of them made anew by user-env/rework.py
+#   requirements.txt  their lock, with the hashes of those too
 #   bytecode.tar.xz  the modules that they install, byte-compiled
 #   uv        the uv binary
 # The work is done in a minimal system of that suite, once for each state of the locked inputs.
@@ -24,7 +24,8 @@ fi
 inputs="$project/packaging/environments.sh $hub_lock
     $project/packaging/hub-env/build-constraints.txt $project/packaging/hub-env/prune.txt
     $project/packaging/user-env/requirements.txt $project/packaging/user-env/prune.txt
-    $project/packaging/user-env/prune.py $project/packaging/uv/requirements.txt"
+    $project/packaging/user-env/rework.py $(echo "$project"/packaging/user-env/patches/*/*.patch)
+    $project/packaging/uv/requirements.txt"
 # shellcheck disable=SC2086 # a list of paths
 key=$(cat $inputs | sha256sum | cut -c1-16)
 out="$cache/environments/$suite-$key"
@@ -82,18 +83,18 @@ in_root /build/uv pip install --quiet --python /opt/tljh/hub/bin/python --requir
 if [ -n "$same" ]; then
     cp -al "$same/wheels" "$same/requirements.txt" "$same/bytecode.tar.xz" "$work"
 else
-    cp "$project"/packaging/user-env/requirements.txt "$project"/packaging/user-env/prune.* "$work"
+    cp "$project"/packaging/user-env/requirements.txt "$work"
     in_root /build/uv venv --quiet --python "/usr/bin/python$python" /tmp/pip
     grep -A 2 '^pip==' "$work/requirements.txt" | grep -v '#' > "$work/pip.txt"
     in_root /build/uv pip install --quiet --python /tmp/pip/bin/python --require-hashes -r /build/pip.txt
     in_root /tmp/pip/bin/python -m pip download --quiet --require-hashes --only-binary :all: --no-deps \
         -r /build/requirements.txt -d /build/wheels
     rm -rf "$root/tmp/pip"
-    # By the suite's own Python: what is packed anew has to be the same to the bit wherever it is done.
-    in_root "/usr/bin/python$python" /build/prune.py /build/prune.txt /build/wheels /build/requirements.txt
+    /usr/bin/python3 "$project/packaging/user-env/rework.py" "$work/wheels" "$work/requirements.txt"
     user=/opt/tljh/user
     in_root /build/uv venv --quiet --python "/usr/bin/python$python" $user
-    in_root /build/uv pip install --quiet --python $user/bin/python --no-index --find-links /build/wheels \
+    # Not from the cache, which has wheels as they were before they were made anew.
+    in_root /build/uv pip install --quiet --python $user/bin/python --no-index --no-cache --find-links /build/wheels \
         --require-hashes -r /build/requirements.txt
     # Templates in it are no valid Python. By one process: what it compiled before shows in a module's constants.
     in_root "/usr/bin/python$python" -W ignore -m compileall -q --invalidation-mode checked-hash \
@@ -129,7 +130,7 @@ find "$hub" -name '*.py' -exec chmod 644 {} +
 find "$hub" -path '*/site-packages/*' -name '*.so*' -exec chmod 644 {} +
 
 cp -a "$hub" "$work/hub"
-(cd "$work" && rm -f hub.txt build.txt pip.txt prune.txt prune.py compile.log)
+(cd "$work" && rm -f hub.txt build.txt pip.txt compile.log)
 umount "$root/build" "$root/cache/uv" "$root/proc"
 rm -rf "$root/opt/tljh" "$root/etc/ssl/certs/builder.crt"
 mv "$work" "$out"

@@ -116,7 +116,7 @@ def test_the_user_environments_bill_names_each_wheel_by_its_hash_and_uv(debs, bi
         assert normal(told.split()[0]) == normal(name) and told.split()[1] == version
 
 
-def test_a_pruned_wheel_tells_the_locked_ones_that_it_was_made_from(bills):
+def test_a_wheel_that_was_made_anew_tells_the_locked_ones_that_it_was_made_from(bills):
     lock = (PROJECT / "packaging/user-env/requirements.txt").read_text()
     for one in bills["tljh-user-env"]["components"]:
         if one["bom-ref"].startswith("pkg:pypi/") and one["name"] != "uv":

@@ -12,8 +12,8 @@ import pytest
 from tests.machines.places import PROJECT
 
 LIB = "usr/lib/tljh-user-env"
-# The distributions that packaging/user-env/prune.txt names.
-PRUNED = ["jupyterhub"]
+# The distributions that packaging/user-env/rework.py makes anew.
+REWORKED = ["jupyterhub"]
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +34,15 @@ def wheels(debs, system):
     return [system.root / path.lstrip("/") for path in debs["tljh-user-env"].files() if path.endswith(".whl")]
 
 
-def test_every_wheel_is_in_the_lock_by_its_hash_but_for_those_that_are_pruned(wheels, lock):
+def test_every_wheel_is_in_the_lock_by_its_hash_but_for_those_that_are_made_anew(wheels, lock):
     assert len(wheels) > 50
     others = [wheel.name.split("-")[0] for wheel in wheels if digest(wheel) not in hashes(lock)]
-    assert others == PRUNED
+    assert others == REWORKED
 
 
-def test_the_shipped_lock_is_the_projects_with_the_hashes_of_pruned_wheels(system, wheels, lock):
+def test_the_shipped_lock_is_the_projects_with_the_hashes_of_those_too(system, wheels, lock):
     shipped = (system.root / LIB / "requirements.txt").read_text()
-    more = {digest(wheel) for wheel in wheels if wheel.name.split("-")[0] in PRUNED}
+    more = {digest(wheel) for wheel in wheels if wheel.name.split("-")[0] in REWORKED}
     assert hashes(shipped) == hashes(lock) | more
 
     def names(text):
@@ -51,8 +51,8 @@ def test_the_shipped_lock_is_the_projects_with_the_hashes_of_pruned_wheels(syste
     assert names(shipped) == names(lock)
 
 
-def test_a_pruned_wheel_has_what_it_lists_and_lists_what_it_has(wheels):
-    for name in PRUNED:
+def test_a_wheel_that_was_made_anew_has_what_it_lists_and_lists_what_it_has(wheels):
+    for name in REWORKED:
         (wheel,) = [wheel for wheel in wheels if wheel.name.split("-")[0] == name]
         with zipfile.ZipFile(wheel) as packed:
             (record,) = [entry for entry in packed.namelist() if entry.endswith(".dist-info/RECORD")]
