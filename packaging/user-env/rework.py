@@ -41,8 +41,13 @@ def read_patterns():
 
 def rework(wheel, patterns, patches):
     with tempfile.TemporaryDirectory() as unpacked, zipfile.ZipFile(wheel) as packed:
-        kept = [entry for entry in packed.infolist()
-                if not any(fnmatchcase(entry.filename, pattern) for pattern in patterns)]
+        gone = set()
+        for pattern in patterns:
+            found = {entry.filename for entry in packed.infolist() if fnmatchcase(entry.filename, pattern)}
+            if not found:
+                raise SystemExit(f"error: {wheel.name} has no file like {pattern}")
+            gone |= found
+        kept = [entry for entry in packed.infolist() if entry.filename not in gone]
         packed.extractall(unpacked, kept)
         for patch in patches:
             subprocess.run(["patch", "--quiet", "--strip=1", "--fuzz=0", "--no-backup-if-mismatch", "--force",
@@ -51,6 +56,7 @@ def rework(wheel, patterns, patches):
 
 
 def pack(wheel, entries, unpacked):
+    """Writes the files `entries` of the folder `unpacked` in the place of `wheel`."""
     new = wheel.with_suffix(".new")
     with zipfile.ZipFile(new, "w") as packed:
         for entry in entries:
