@@ -3,14 +3,14 @@
     python bytecode.py ARCHIVE SITE_PACKAGES            what the archive has
     python bytecode.py ARCHIVE SITE_PACKAGES LIBRARY    likewise, and all else below LIBRARY; no valid Python is left out
 
-The archive's files name their source by its hash (PEP 552). In the folder they are bound to the source's time and size
+Ends with 28 (ENOSPC) and a line that says so where the disk is full. The archive's files name their source by its hash (PEP 552). In the folder they are bound to the source's time and size
 instead, as those that Python writes by itself: who imports a module need not read its source.
 """
 
-import compileall
-import functools
+import errno
 import importlib.util
 import os
+import py_compile
 import struct
 import sys
 import tarfile
@@ -20,13 +20,16 @@ from pathlib import Path
 MAGIC = importlib.util.MAGIC_NUMBER
 # So many are compiled before the archive is read.
 FEW = 200
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(archive, packages, library=None):
     if len(stale_below(packages)) > FEW:
         try:
             place_all(archive, packages)
-        except Exception as error:  # whatever it is, all can be compiled
+        except Exception as error:  # whatever else it is, all can be compiled
+            if is_full(error):
+                raise
             print(f"what comes with tljh is compiled anew: {archive}: {error}", file=sys.stderr)
     if library:
         compile_all(stale_below(library))
@@ -58,10 +61,24 @@ def place(code, compiled):
 
 
 def compile_all(sources):
-    # `python -m compileall` hands each file to another process before it looks whether there is anything to do.
     if sources:
         with ProcessPoolExecutor() as pool:
-            list(pool.map(functools.partial(compileall.compile_file, quiet=2), sources, chunksize=16))
+            list(pool.map(compile_one, sources, chunksize=16))
+
+
+def compile_one(source):
+    # `compileall` says of no file whether it is no valid Python or could not be written.
+    try:
+        py_compile.compile(source, doraise=True)
+    except py_compile.PyCompileError:
+        pass
+    except OSError as error:
+        if is_full(error):
+            raise
+
+
+def is_full(error):
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def stale_below(folder):
@@ -89,4 +106,10 @@ def begins_with(path, header):
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    try:
+        main(*map(Path, sys.argv[1:]))
+    except OSError as full:
+        if not is_full(full):
+            raise
+        print(full, file=sys.stderr)
+        sys.exit(errno.ENOSPC)

@@ -54,7 +54,7 @@ NO_STEP = re.compile(r"/(proc|sys|dev)(/|$)")
 # What differs from run to run: numbers, the random ends of temporary names, and the files of large folders, all of
 # whose files are one step of each kind.
 VARIES = [
-    (re.compile(r"^(/opt/tljh/(?:generations|envs)/[^/]+/|/opt/tljh/\.hub/|/home/[^/]+/).*"), r"\1*"),
+    (re.compile(r"^(/opt/tljh/(?:(?:generations|envs)/[^/]+|user|\.hub)/|/home/[^/]+/).*"), r"\1*"),
     (re.compile(r"(/\.tljh-|/tmp\.|/\.tmp|/\.#[^/]*?)[^/]*"), r"\1*"),
     (re.compile(r"(__pycache__/).*"), r"\1*"),
     (re.compile(r"\d+"), "*"),

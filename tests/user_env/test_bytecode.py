@@ -4,6 +4,7 @@ import importlib.util
 import io
 import marshal
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -67,3 +68,24 @@ def test_without_the_archive_all_is_compiled(installation, brought):
     archive_of(installation).write_bytes(b"half")
     assert "compiled anew" in installation.run("compile").stderr
     assert compiled_of(brought).exists() and not is_brought(installation)
+
+
+@pytest.fixture
+def full(installation):
+    """The folder of a package's bytecode, on a disk without room."""
+    folder = compiled_of(installation.site() / MODULE).parent
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "full", folder], check=True)
+    (folder / "other").write_bytes(bytes(4096))
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_told_with_what_helps_and_what_is_missing_is_compiled_later(installation, full):
+    done = installation.run("compile", check=False)
+    assert done.returncode != 0
+    assert "the disk became full" in done.stderr and "hint: free some space" in done.stderr
+    assert "Traceback" not in done.stderr
+    (full / "other").unlink()
+    subprocess.run(["mount", "-o", "remount,size=4m", full], check=True)
+    installation.run("compile")
+    assert (full / Path(importlib.util.cache_from_source("__init__.py")).name).exists()

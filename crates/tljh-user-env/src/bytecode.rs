@@ -5,19 +5,21 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use tljh_machine::{Invocation, Runner};
+use tljh_machine::{CommandError, Invocation, Runner};
 
 use crate::bundle::Bundle;
 use crate::error::UserEnvError;
 use crate::manifest::site_packages;
 
 const DEADLINE: Duration = Duration::from_secs(600);
+/// What `bytecode.py` ends with where the disk is full: ENOSPC.
+const FULL: i32 = 28;
 
 /// Gives all modules of `environment` their bytecode, compiled where `bundle` brings none. Files that are no valid Python
 /// are left out.
 ///
 /// # Errors
-/// Python did not run.
+/// The disk is full, or Python did not run.
 pub fn compile(
     environment: &Path,
     runner: &dyn Runner,
@@ -46,7 +48,14 @@ fn place(environment: &Path, bundle: &Bundle) -> Result<Invocation, UserEnvError
 }
 
 fn run(runner: &dyn Runner, place: Invocation) -> Result<(), UserEnvError> {
-    let done = runner.run(&place)?;
+    let done = runner.run(&place).map_err(|error| match error {
+        CommandError::Failed {
+            code: Some(FULL),
+            message,
+            ..
+        } => UserEnvError::DiskFull { message },
+        error => error.into(),
+    })?;
     if !done.stderr.trim().is_empty() {
         log::warn!("{}", done.stderr.trim());
     }

@@ -191,7 +191,7 @@ pub enum UserEnvError {
     /// The file system became full on the way.
     #[error("the disk became full: {message}")]
     DiskFull {
-        /// uv's sentence.
+        /// The sentence of uv or of Python.
         message: String,
     },
     /// The environment's Python does not run.
