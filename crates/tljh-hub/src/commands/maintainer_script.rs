@@ -5,6 +5,7 @@
 mod action;
 mod first_admin;
 mod services;
+mod sysusers;
 mod upgrading;
 
 use std::io::Read;
@@ -70,7 +71,7 @@ fn configure(
     // Before our links come into its place.
     let mut adoption = Adoption::begin(paths, runner).map_err(unfinished)?;
     ensure_folders(paths)?;
-    runner.run(&Invocation::new("systemd-sysusers").arg("tljh.conf"))?;
+    sysusers::ensure(paths, runner)?;
     if let Some(adoption) = &mut adoption {
         adoption.take_files().map_err(unfinished)?;
     }
