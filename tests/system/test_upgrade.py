@@ -141,8 +141,8 @@ def test_a_hub_uses_its_own_files_while_those_of_the_next_are_unpacked(classroom
     for page in ("/hub/token", "/hub/admin", "/hub/spawn"):
         assert teacher.request("GET", page).status == 200, page
     assert teacher.request("GET", "/hub/static/js/admin-react.js").text == script
-    # User servers are not in the hub's world, and nothing changes for them.
-    teacher.start_server()
+    # User servers are not in the hub's world, and nothing changes for them. The last of these pages has started one.
+    wait_for(teacher.server_ready, 120, "the teacher's server")
     assert teacher.start_kernel().run(f"import glob; print(glob.glob('{SITE}/jupyterhub-{newer}.dist-info') != [])") == "True\n"
     # A hub that starts before the unpacking has ended gets one version too.
     state = "sed -i '/^Package: tljh-hub$/,/^$/ s/^Status: .*/Status: install reinstreq {}/' /var/lib/dpkg/status"
