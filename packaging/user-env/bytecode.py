@@ -3,8 +3,9 @@
     python bytecode.py ARCHIVE SITE_PACKAGES            what the archive has
     python bytecode.py ARCHIVE SITE_PACKAGES LIBRARY    likewise, and all else below LIBRARY; no valid Python is left out
 
-Ends with 28 (ENOSPC) and a line that says so where the disk is full. The archive's files name their source by its hash (PEP 552). In the folder they are bound to the source's time and size
-instead, as those that Python writes by itself: who imports a module need not read its source.
+The archive's files name their source by its hash (PEP 552). In the folder they are bound to the source's time and size
+instead, as those that Python writes by itself: who imports a module need not read its source. Where the disk is full it ends
+with 28 (ENOSPC) and a line that says so.
 """
 
 import errno

@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use sha2::{Digest as _, Sha256};
 
-use crate::files::{FileError, failed, sync_folder};
+use crate::files::{FileError, failed, folder_of, sync_folder};
 
 /// Copies the file `source` to `target`, which must be absent, with `mode`, and has it written to the disk.
 ///
@@ -34,7 +34,7 @@ pub fn copy(source: &Path, target: &Path, mode: u32) -> Result<(), FileError> {
 /// It cannot be moved; `target` is then as it was.
 pub fn replace(source: &Path, target: &Path) -> Result<(), FileError> {
     fs::rename(source, target).map_err(failed("replace", target))?;
-    sync_folder(target.parent().unwrap_or(Path::new("/")))
+    sync_folder(folder_of(target))
 }
 
 /// Exchanges two files or folders at once (renameat2(2), RENAME_EXCHANGE).
@@ -45,7 +45,7 @@ pub fn exchange(one: &Path, other: &Path) -> Result<(), FileError> {
     renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)
         .map_err(|errno| failed("replace", other)(errno.into()))?;
     for changed in [one, other] {
-        sync_folder(changed.parent().unwrap_or(Path::new("/")))?;
+        sync_folder(folder_of(changed))?;
     }
     Ok(())
 }

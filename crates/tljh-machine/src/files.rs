@@ -122,7 +122,7 @@ fn put_in_place(file: NamedTempFile, path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 

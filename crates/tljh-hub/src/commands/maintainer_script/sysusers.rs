@@ -59,10 +59,8 @@ fn leftovers(etc: &Path) -> Result<Vec<PathBuf>, HubError> {
     let mut paths = files::list_folder(etc)?;
     paths.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let ends = DATABASES
-            .iter()
-            .filter_map(|database| name.strip_prefix(".#")?.strip_prefix(database));
-        ends.into_iter().any(|end| {
+        let ending = |database: &&str| name.strip_prefix(".#")?.strip_prefix(*database);
+        DATABASES.iter().filter_map(ending).any(|end| {
             end.len() >= ENDING && end.chars().all(|letter| letter.is_ascii_alphanumeric())
         })
     });
