@@ -59,7 +59,9 @@ LIVES = [
     Life("new answers", "installed", RECONFIGURE, RECONFIGURE),
     Life("keyring", "bare", KEYRING, KEYRING),
     Life("keyring, removed and installed", "installed",
-         f"dpkg --remove tljh tljh-archive-keyring && {KEYRING} && {INSTALL}", f"{KEYRING} && {INSTALL}"),
+         f"dpkg --remove tljh tljh-archive-keyring && {KEYRING} && {INSTALL}", f"{KEYRING} && {INSTALL}",
+         # apt knows of no source of it here.
+         repair=(KEYRING, *REPAIR)),
 ]
 
 

@@ -12,7 +12,7 @@ one step is a kill after the step before. REQUEST is JSON:
 A step is the list [script, program, what, path], where what varies from run to run is replaced by `*`. Kinds are `all`
 (SIGKILL to everything), `script` (to the script and what it started) and `full` (from there on nothing of the script finds
 space on the disk). ANSWER becomes {"steps": [[step, how often], ...] in order, "reached": whether the fault came to be,
-"code": how COMMAND ended}.
+"code": how COMMAND ended}. With a fault in it, other steps are not counted.
 """
 
 import errno
@@ -71,6 +71,7 @@ class Tracer:
         self.root = root
         self.kind, self.broken, self.occurrence = fault or (None, None, 0)
         self.scripts = {}
+        self.programs = {}
         self.held = set()
         self.steps = {}
         self.reached = False
@@ -101,6 +102,7 @@ class Tracer:
                     pass
             else:
                 self.scripts.pop(pid, None)
+                self.programs.pop(pid, None)
                 if pid == main:
                     code = os.waitstatus_to_exitcode(status)
 
@@ -113,13 +115,15 @@ class Tracer:
         if event in (ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE):
             child = ptrace.event_message(pid)
             self.scripts[child] = self.scripts.get(pid)
+            self.programs[child] = self.programs.get(pid)
             if child in self.held:
                 self.held.discard(child)
                 ptrace.ptrace(ptrace.CONT, child)
         elif event == ptrace.EVENT_EXEC:
             self.scripts[pid] = self.scripts.get(pid) or read_script(pid)
+            self.programs[pid] = self.scripts[pid] and program(pid)
         elif event == ptrace.EVENT_SECCOMP:
-            if self.scripts[pid]:
+            if self.scripts[pid] and self.may_be_it(pid, NAMES[ptrace.event_message(pid)]):
                 self.look(ptrace.Call(pid))
         elif event == ptrace.EVENT_STOP:
             if number != signal.SIGTRAP:
@@ -129,6 +133,12 @@ class Tracer:
             ptrace.ptrace(ptrace.CONT, pid, 0, number)
             return
         ptrace.ptrace(ptrace.CONT, pid)
+
+    def may_be_it(self, pid, what):
+        """Whether a call can be of interest, by what costs little: a purge removes tens of thousands of files."""
+        if self.reached:
+            return self.kind == "full" and what in TAKES_SPACE
+        return not self.broken or (self.scripts[pid], self.programs[pid], what) == tuple(self.broken[:3])
 
     def look(self, call):
         """Counts a step, and breaks it if it is the one."""
@@ -144,7 +154,7 @@ class Tracer:
         if self.reached and self.kind == "full" and takes_space:
             call.fail(errno.ENOSPC)
             return
-        step = (self.scripts[call.pid], program(call.pid), what, stable(path))
+        step = (self.scripts[call.pid], self.programs[call.pid], what, stable(path))
         self.steps.setdefault(step, [0, takes_space])[0] += 1
         if self.reached or list(step) != self.broken or self.steps[step][0] != self.occurrence:
             return

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from tests.machines.faults import faults_of
 from tests.machines.lives import LIVES, ensure_workshop
 
 ON_ANY_RELEASE = True
@@ -17,6 +18,17 @@ MOST = None if os.environ.get("FAULTS") == "every" else 2
 @pytest.fixture(scope="module")
 def lives(suite, repository):
     return ensure_workshop(suite, repository)
+
+
+@pytest.mark.parametrize("name", ["upgrade", "purge"])
+def test_a_full_disk_when_debconf_writes_what_it_knows_says_how_to_go_on(lives, name):
+    life = next(life for life in LIVES if life.name == name)
+    traced, before, after = lives.record(life)
+    faults = [fault for fault in faults_of(life, traced.steps) if fault.kind == "full" and fault.step[1] == "perl"
+              and fault.step[3] == "/var/cache/debconf/config.dat-new"]
+    assert len(faults) == 2
+    for fault in faults:
+        assert lives.attempt(fault, before, after)
 
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name.replace(" ", "-").replace(",", ""))
