@@ -1,12 +1,14 @@
 """A machine on which upstream's installer was used, and a class has worked.
 
 The parts are the real ones: JupyterHub 5, its authenticators and systemdspawner in a virtual environment of the system's
-Python at `/opt/tljh/hub`, JupyterLab by pip at `/opt/tljh/user`, the password database, the hub's database. Units,
+Python at `/opt/tljh/hub`, JupyterLab by pip at `/opt/tljh/user`, in a virtual environment or one of conda's (`use_conda`), the password database, the
+hub's database. Units,
 configuration and layout are written as upstream's are, in `tests/data/upstream`. Traefik is not packaged by Debian, pip or
 npm: configurable-http-proxy serves under its name, on its ports.
 """
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +17,9 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.peers import ensure_chp
+from tests.conda.channel import Channel, bundle_channel
+from tests.conda.cpython import own_suite
+from tests.conda.packages import add_compiled
 from tests.user_env.wheels import make_wheel
 
 from .base import ensure_base
@@ -22,7 +27,7 @@ from .earlier import LOCK, ensure_environment
 from .hub_client import HubClient
 from .install import wait_for_login_page
 from .machine import Machine
-from .places import CACHE, DATA, ensure_kept
+from .places import CACHE, DATA, DIST, ensure_kept
 
 TEXTS = DATA / "upstream"
 #: What upstream's installer takes from Debian, and the stand-in's interpreter.
@@ -98,8 +103,34 @@ def lay_hub(machine):
 
 def lay_environment(machine):
     """The user environment, by pip, with a package that an administrator added."""
+    machine.run(f"python3 -m venv /{PREFIX}/user")
+    install_lab(machine, machine.suite)
+
+
+def use_conda(machine):
+    """Have the user environment be one of conda's, as upstream's installer makes it: Python, pip and what administrators
+    added come from a channel, JupyterLab from pip."""
+    folder = machine.root / "srv/channel"
+    shutil.copytree(bundle_channel(), folder)
+    channel = Channel(folder)
+    add_compiled(channel)
+    channel.write_index()
+    deb = next((DIST / "debs" / machine.suite).glob("tljh-user-env_*.deb"))
+    run("dpkg-deb", "--extract", deb, machine.root / "srv/unpacked")
+    program = "/srv/unpacked/usr/lib/tljh-user-env/tljh-conda"
+    asked = {"channels": ["file:///srv/channel"], "cache": "/srv/cache", "prefix": f"/{PREFIX}/user"}
+    machine.run(f"rm -r /{PREFIX}/user")
+    solved = machine.output(f"{program} solve", input=json.dumps({**asked, "prefix": None, "install": ["python", "pip", "answer"]}))
+    machine.run(f"{program} link", input=json.dumps({**asked, "packages": json.loads(solved)["packages"]}))
+    machine.run("rm -r /srv/channel /srv/cache /srv/unpacked")
+    # Its Python is that of the channel.
+    install_lab(machine, own_suite())
+
+
+def install_lab(machine, suite):
+    """JupyterLab and its like, and a package that an administrator added, from wheels for the Python of `suite`."""
     wheels = machine.root / "srv/wheels"
-    run("cp", "-a", ensure_environment(machine.suite).parent / "wheels", wheels)
+    run("cp", "-a", ensure_environment(suite).parent / "wheels", wheels)
     for wheel in wheels.glob("jupyterhub-*"):
         wheel.unlink()
     entry = re.search(r"^jupyterhub==.*\n(?:[ \t]+--hash.*\n)+", LOCK.read_text(), re.M)[0]
@@ -109,7 +140,6 @@ def lay_environment(machine):
         run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
             "-r", wanted, "-d", wheels)
     make_wheel(wheels, "course", "3.1", {"course/data.py": "ANSWER = 42\n"})
-    machine.run(f"python3 -m venv /{PREFIX}/user")
     machine.run(f"/{PREFIX}/user/bin/pip install --quiet --no-compile --no-index --find-links /srv/wheels jupyterhub {' '.join(LAB)}", timeout=300)
     machine.run(f"/{PREFIX}/user/bin/pip install --quiet --no-compile --no-index --find-links /srv/wheels course")
     machine.run("rm -r /srv/wheels")

@@ -7,11 +7,12 @@ import textwrap
 
 import pytest
 
+from tests.conda.cpython import own_suite
 from tests.machines.hub_client import HubClient
 from tests.machines.install import add_repository, http_status, install, wait_for_login_page
 from tests.machines.old_database import make_database
 from tests.machines.places import PROJECT, wait_for
-from tests.machines.upstream import PASSWORDS, upstream_layers
+from tests.machines.upstream import PASSWORDS, upstream_layers, use_conda
 from tests.user_env.wheels import make_wheel
 
 import purging
@@ -183,16 +184,29 @@ def test_version_0_2_with_its_layout_and_its_database_is_taken_over(upstream, tm
     assert upstream.output("ls /etc/systemd/system/jupyterhub.service /opt/tljh/jupyterhub_config.d")
 
 
-def test_version_1_0_with_its_database_is_taken_over(upstream, tmp_path):
+def test_version_1_0_with_its_database_and_condas_environment_is_taken_over(upstream, tmp_path):
     make_database(tmp_path / "jupyterhub.sqlite", 4, "ada", "ben", "carla")
     upstream.run("systemctl disable --now jupyterhub traefik; rm /opt/tljh/state/jupyterhub.sqlite")
     shutil.copy(tmp_path / "jupyterhub.sqlite", upstream.root / "opt/tljh/state")
+    use_conda(upstream)
+    packages = upstream.output("ls /opt/tljh/user/conda-meta")
     done = install(upstream)
-    assert "3 hub users" in done.stdout + done.stderr
+    told = done.stdout + done.stderr
+    assert "3 hub users" in told and "the user environment is generation 1" in told, told
+    # The channel's Python is that of the tests' own release.
+    assert ("its JupyterHub is 5" in told) == (upstream.suite != own_suite())
     wait_for_login_page(upstream)
     people = log_in(upstream, "ada").api("GET", "users")
     assert {user["name"]: user["admin"] for user in people} == {"ada": True, "ben": False, "carla": False}
-    assert log_in(upstream, "ben").api("GET", "user")["name"] == "ben"
+    history = upstream.output("tljh-user-env history --json").splitlines()
+    assert {json.loads(line)["engine"] for line in history} == {"conda"}
+    ben = log_in(upstream, "ben")
+    ben.start_server()
+    code = "import answer, course.data; print(answer.VALUE, course.data.ANSWER)"
+    assert ben.start_kernel().run(code) == "42 42\n"
+    upstream.run("tljh-hub adopt undo --yes", timeout=600)
+    assert upstream.output("ls /opt/tljh/user/conda-meta") == packages
+    assert upstream.output(f"/opt/tljh/user/bin/python -c '{code}'") == "42 42"
 
 
 # Interruptions

@@ -19,13 +19,15 @@ def pips(installation):
     installation.make_wheel("came_along", "1.0")
     installation.pip("install", "course")
     installation.before = as_upstreams(installation, 1)
-    Bundle(installation).renew("jupyterhub", "100.0")
+    installation.bundle = Bundle(installation)
+    installation.bundle.renew("jupyterhub", "100.0")
     return installation
 
 
 def test_its_packages_stay_and_jupyterhub_alone_follows_the_hub(pips):
     told = take_over(pips)
     assert (told["generation"], told["engine"], told["refused"], told["missing"]) == (1, "venv", None, [])
+    assert told["other_hub"] is None
     assert pips.active() == 1
     assert pips.python("import course, came_along; print(course.VERSION, course.__file__.startswith('/'))") == "3.1 True"
     versions = {package["name"]: package["version"] for package in pips.json("list")["packages"]}
@@ -76,3 +78,12 @@ def test_killed_at_any_moment_it_is_where_it_was_and_a_repetition_takes_it_over(
     assert take_over(pips)["generation"] == 1
     assert pips.numbers() == [1]
     assert pips.python("import course; print(course.VERSION)") == "3.1"
+
+
+def test_jupyterhub_stays_as_it_is_where_the_package_has_not_all_that_the_hubs_needs(pips):
+    pips.bundle.renew("jupyterhub", "101.0", requires=["of-another-python"])
+    told = take_over(pips)
+    assert (told["generation"], told["refused"], told["missing"]) == (1, None, [])
+    assert pips.python("import jupyterhub, course; print(jupyterhub.__version__, course.VERSION)") == f"{told['other_hub']} 3.1"
+    assert told["other_hub"] != "101.0"
+    assert pips.json("check")["sound"]

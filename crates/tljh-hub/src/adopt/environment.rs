@@ -21,6 +21,7 @@ struct Answer {
     packages: usize,
     refused: Option<String>,
     missing: Vec<String>,
+    other_hub: Option<String>,
 }
 
 /// Has it taken over, and writes down what could not be.
@@ -49,6 +50,11 @@ pub fn take(paths: &Paths, runner: &dyn Runner) -> Result<Vec<String>, AdoptErro
             reason.trim_end()
         )],
     };
+    if let Some(version) = answer.other_hub {
+        lines.push(format!(
+            "its JupyterHub is {version}: the package has not all that the hub's version needs on that Python"
+        ));
+    }
     if !answer.missing.is_empty() {
         let list = paths.configuration().join(LIST);
         let text = format!("{}\n", answer.missing.join("\n"));

@@ -21,5 +21,6 @@ pub fn run(workshop: &Workshop<'_>, kept: &Path) -> Result<(), UserEnvError> {
         "packages": done.record.packages.len(),
         "refused": done.reason.map(|reason| render_error(&reason, None)),
         "missing": done.missing,
+        "other_hub": done.other_hub,
     }))
 }

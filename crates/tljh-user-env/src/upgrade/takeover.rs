@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::carry::needed_names;
 use super::defaults::conflicts;
+use super::hub::hub_of;
 use super::rehearsal::Conflict;
 use crate::build::{build, check_space, drop_leftovers, ensure_hooks};
 use crate::change::ROOM;
@@ -34,6 +35,8 @@ pub struct TakenOver {
     pub reason: Option<UserEnvError>,
     /// What was asked for and is not in it, as requirements.
     pub missing: Vec<String>,
+    /// The version of its JupyterHub, where that is not the hub's.
+    pub other_hub: Option<String>,
 }
 
 impl Workshop<'_> {
@@ -56,16 +59,16 @@ impl Workshop<'_> {
                 });
             }
         }
-        let mut done = match self.begun()? {
-            Some(record) => TakenOver {
-                record,
-                reason: None,
-                missing: Vec::new(),
-            },
+        let (record, reason) = match self.begun()? {
+            Some(record) => (record, None),
             None => self.make_from(link)?,
         };
-        // The same question after an interruption.
-        done.missing = self.missing(link, &done.record)?;
+        let done = TakenOver {
+            missing: self.missing(link, &record)?,
+            other_hub: self.hub_beside(&record)?,
+            record,
+            reason,
+        };
         self.generations
             .switch_from_folder(done.record.number, kept)?;
         Ok(Some(done))
@@ -77,17 +80,12 @@ impl Workshop<'_> {
         Ok(newest.filter(|record| record.command == command_line()))
     }
 
-    fn make_from(&self, link: &Path) -> Result<TakenOver, UserEnvError> {
+    /// Upstream's own, or else the bundle's and why it is.
+    fn make_from(&self, link: &Path) -> Result<(Record, Option<UserEnvError>), UserEnvError> {
         check_space(self.generations.root(), ROOM)?;
         let own = self.make_own(link);
         let reason = match own {
-            Ok(record) => {
-                return Ok(TakenOver {
-                    record,
-                    reason: None,
-                    missing: Vec::new(),
-                });
-            }
+            Ok(record) => return Ok((record, None)),
             Err(
                 error @ (UserEnvError::Interrupted
                 | UserEnvError::NoSpace { .. }
@@ -95,15 +93,29 @@ impl Workshop<'_> {
             ) => return Err(error),
             Err(error) => error,
         };
-        Ok(TakenOver {
-            record: build(&self.generations, self.runner, &self.bundle)?,
-            reason: Some(reason),
-            missing: Vec::new(),
-        })
+        let record = build(&self.generations, self.runner, &self.bundle)?;
+        Ok((record, Some(reason)))
     }
 
-    /// A copy of the tree that shares its files, tried out.
+    /// A copy of the tree that shares its files, tried out. JupyterHub stays its own where the bundle has not all that the
+    /// hub's version needs, which is so for another Python than the system's: that of conda, as a rule.
     fn make_own(&self, link: &Path) -> Result<Record, UserEnvError> {
+        match self.make_copy(link, Self::match_hub) {
+            Err(error @ UserEnvError::WouldBreak { .. }) => {
+                if !hub_of(link)?.is_some_and(|found| speaks_with_the_hub(&found)) {
+                    return Err(error);
+                }
+                self.make_copy(link, |_, _| Ok(()))
+            }
+            other => other,
+        }
+    }
+
+    fn make_copy(
+        &self,
+        link: &Path,
+        match_hub: impl FnOnce(&Self, &Path) -> Result<(), UserEnvError>,
+    ) -> Result<Record, UserEnvError> {
         let requested = read_manifest(link)?
             .into_iter()
             .filter(|package| package.by_pip)
@@ -123,7 +135,7 @@ impl Workshop<'_> {
             self.generations.fill(record, link)?;
             ensure_hooks(folder)?;
             ensure_own_python(folder)?;
-            self.match_hub(folder)?;
+            match_hub(self, folder)?;
             if engine == Engine::Conda {
                 front::ensure(folder)?;
             }
@@ -135,12 +147,10 @@ impl Workshop<'_> {
     fn match_hub(&self, folder: &Path) -> Result<(), UserEnvError> {
         let entries = self.entries_of(folder)?;
         let wanted = entries.iter().find(|entry| entry.name == HUB);
-        let packages = read_manifest(folder)?;
-        let found = packages.iter().find(|package| package.is(HUB));
-        match (wanted, found) {
+        match (wanted, hub_of(folder)?) {
             (Some(wanted), Some(found)) if wanted.version == found.version => return Ok(()),
             // pip would take away files that conda's records name.
-            (_, Some(found)) if found.is_condas() => return refuse_old(found),
+            (_, Some(found)) if found.is_condas() => return refuse_old(&found),
             _ => {}
         }
         let uv = self.bundle_uv()?;
@@ -215,14 +225,16 @@ fn requirement(package: &Package) -> String {
     }
 }
 
+fn speaks_with_the_hub(found: &Package) -> bool {
+    let major = found.version.split('.').next();
+    major
+        .and_then(|text| text.parse().ok())
+        .is_some_and(|major: u32| major >= OLDEST_HUB)
+}
+
 /// Refuses a JupyterHub that cannot be moved and whose servers the hub may not understand.
 fn refuse_old(found: &Package) -> Result<(), UserEnvError> {
-    let major = found
-        .version
-        .split('.')
-        .next()
-        .and_then(|text| text.parse().ok());
-    if major.is_some_and(|major: u32| major >= OLDEST_HUB) {
+    if speaks_with_the_hub(found) {
         return Ok(());
     }
     Err(UserEnvError::WouldBreak {
