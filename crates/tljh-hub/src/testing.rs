@@ -47,7 +47,7 @@ impl Installation {
         made.write(&format!("{MIGRATIONS}/one_it_begins.py"), first);
         made.write("var/lib/tljh/database-schema", "one\n");
         let python = made.paths.hub_python();
-        let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+        let modules = Path::new("python").canonicalize().unwrap();
         let script = format!(
             "#!/bin/sh\nPYTHONPATH={} exec python3 \"$@\"\n",
             modules.display()

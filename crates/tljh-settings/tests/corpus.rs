@@ -24,7 +24,7 @@ const REFUSED: &[(&str, &[&str])] = &[
 ];
 
 fn corpus() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let folder = Path::new("tests/corpus");
     let mut files: Vec<(String, String)> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| {

@@ -8,13 +8,13 @@ const END: &str = "<!-- end of keys -->\n";
 /// `TLJH_UPDATE_DOCS=1` writes the table into the page in place of comparing.
 #[test]
 fn the_page_of_keys_equals_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
-    let page = std::fs::read_to_string(&path).unwrap();
+    let path = Path::new("../../docs/configuration.md");
+    let page = std::fs::read_to_string(path).unwrap();
     let (head, rest) = page.split_once(BEGIN).unwrap();
     let (table, tail) = rest.split_once(END).unwrap();
     let rendered = format!("\n{}\n", tljh_settings::render_reference());
     if std::env::var_os("TLJH_UPDATE_DOCS").is_some() {
-        std::fs::write(&path, format!("{head}{BEGIN}{rendered}{END}{tail}")).unwrap();
+        std::fs::write(path, format!("{head}{BEGIN}{rendered}{END}{tail}")).unwrap();
         return;
     }
     assert_eq!(

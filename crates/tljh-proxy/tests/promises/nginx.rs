@@ -32,7 +32,7 @@ pub fn runner(cases: u32, round: u64) -> TestRunner {
 
 /// Requests in which a defect was found once.
 fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/requests");
+    let folder = Path::new("tests/corpus/requests");
     let files = std::fs::read_dir(folder).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
