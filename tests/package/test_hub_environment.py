@@ -152,3 +152,62 @@ def test_the_hub_answers_others_while_passwords_are_compared_or_chosen(system):
 def test_who_chooses_a_password_first_has_it(system):
     (name, _), (other, _) = log_in(system, ("cleo", "a first password"), ("cleo", "another password"))
     assert (name, other) == ("cleo", None)
+
+
+KILLED = """
+import io, os, tempfile
+from types import SimpleNamespace
+from tljh.first_use import FirstUseAuthenticator
+from tljh.passwords import is_password, set_password, stored_hash
+
+database = tempfile.mkdtemp() + "/passwords.dbm"
+authenticator = FirstUseAuthenticator(dbm_path=database)
+changes = {
+    "choose": lambda: set_password(database, "cleo", "a new password", rounds=4),
+    "replace": lambda: set_password(database, "ann", "a new password", replace=True, rounds=4),
+    "remove": lambda: authenticator.delete_user(SimpleNamespace(name="ann")),
+}
+
+def die_at(module, name):
+    act = getattr(module, name)
+    def counted(*arguments, **more):
+        left[0] -= 1
+        if left[0] < 0:
+            os._exit(9)
+        return act(*arguments, **more)
+    setattr(module, name, counted)
+
+left, all_moments = [0], 0
+for change in changes.values():
+    moments = 0
+    while True:
+        for name in "ann", "ben":
+            set_password(database, name, "a first password", replace=True, rounds=4)
+        authenticator.delete_user(SimpleNamespace(name="cleo"))
+        child = os.fork()
+        if child == 0:
+            left[0] = moments
+            for module, names in ((os, ("unlink", "rename", "replace", "fsync")), (io, ("open",))):
+                for name in names:
+                    die_at(module, name)
+            change()
+            os._exit(0)
+        died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert died in (0, 9), died
+        passwords = ("a first password", "a new password")
+        for name, absent in (("ann", change is changes["remove"]), ("ben", False), ("cleo", True)):
+            stored = stored_hash(database, name)
+            allowed = passwords[:1] if name == "ben" else passwords
+            assert (absent and stored is None) or any(is_password(one, stored) for one in allowed), (name, moments)
+        moments += 1
+        all_moments += 1
+        if died == 0:
+            break
+print(all_moments, sorted(os.listdir(os.path.dirname(database))))"""
+
+
+def test_a_hub_killed_while_somebody_chooses_a_password_loses_none(system):
+    """Whose password is lost, anybody may choose it."""
+    moments, files = python(system, "-c", KILLED).stdout.split(maxsplit=1)
+    assert int(moments) > 20
+    assert eval(files) == ["passwords.dbm.dat", "passwords.dbm.dir"]

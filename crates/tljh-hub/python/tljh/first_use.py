@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import firstuseauthenticator
 
-from tljh.passwords import hash_password, is_password, replace_hash, store_hash, stored_hash
+from tljh.passwords import hash_password, is_password, remove_hash, replace_hash, store_hash, stored_hash
 
 #: bcrypt computes without Python's lock.
 HASHING = ThreadPoolExecutor(1, "hashing")
@@ -40,6 +40,9 @@ class FirstUseAuthenticator(firstuseauthenticator.FirstUseAuthenticator):
         replace_hash(self.dbm_path, username, hash_password(new_password))
         self.log.info("%s has changed the password", username)
         return "Your password has been changed successfully!"
+
+    def delete_user(self, user):
+        remove_hash(self.dbm_path, user.name)
 
     @staticmethod
     async def beside(function, *arguments):

@@ -7,7 +7,9 @@ import argparse
 import contextlib
 import dbm
 import dbm.dumb
+import fcntl
 import os
+import shutil
 import sys
 import tempfile
 
@@ -15,6 +17,8 @@ import bcrypt
 
 #: Those of a database's files, in whichever format.
 EXTENSIONS = ("", ".db", ".pag", ".dat", ".dir", ".bak")
+#: Of one in our format, the data and the index of it.
+DATA, INDEX = ".dat", ".dir"
 #: Bytes of a password that bcrypt uses. It refuses longer ones, of which earlier versions used as many.
 SIGNIFICANT = 72
 #: The cost of a hash: whoever steals it shall not find out what a person chose, nor what was chosen by chance.
@@ -24,7 +28,53 @@ ROUNDS, RANDOM_ROUNDS = 12, 6
 def ensure_database(path):
     """Make the password database in the one format that every Python has, now and after a release upgrade."""
     if not dbm.whichdb(path):
-        dbm.dumb.open(path, "c", 0o600).close()
+        with changing(path):
+            pass
+
+
+@contextlib.contextmanager
+def changing(path):
+    """The password database, for changes that are on the disk as a whole afterwards, or not at all.
+
+    dbm writes the index anew in its place; whoever is not in what is left of it has no password, and anybody may choose
+    it. So a copy is changed, by one process at a time.
+    """
+    if dbm.whichdb(path) not in (None, "", "dbm.dumb"):
+        with dbm.open(path, "c", 0o600) as database:
+            yield database
+        write_through(path)
+        return
+    beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
+    with locked_folder(path):
+        for extension in (DATA, INDEX):
+            if os.path.exists(path + extension):
+                shutil.copy(path + extension, beside + extension)
+            else:
+                remove(beside + extension)
+        with dbm.dumb.open(beside, "c", 0o600) as database:
+            yield database
+        remove(f"{beside}.bak")
+        write_through(beside)
+        # The old index is good for the new data: what it names is where it was.
+        for extension in (DATA, INDEX):
+            os.replace(beside + extension, path + extension)
+        write_through(path)
+
+
+@contextlib.contextmanager
+def locked_folder(path):
+    """No other process changes the database at ``path`` meanwhile."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def remove(path):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def set_password(path, name, password, replace=False, rounds=ROUNDS):
@@ -55,24 +105,26 @@ def stored_hash(path, name):
 
 def store_hash(path, name, chosen):
     """Store the hash ``chosen`` for a name that has none; return the one that counts then."""
-    ensure_database(path)
-    with dbm.open(path, "c", 0o600) as database:
-        counts = database.setdefault(name.encode(), chosen)
-    write_through(path)
-    return counts
+    with changing(path) as database:
+        return database.setdefault(name.encode(), chosen)
 
 
 def replace_hash(path, name, chosen):
     """Store the hash ``chosen`` in the place of any other."""
-    ensure_database(path)
-    with dbm.open(path, "c", 0o600) as database:
+    with changing(path) as database:
         database[name.encode()] = chosen
-    write_through(path)
+
+
+def remove_hash(path, name):
+    """Have the user have no password, if there is one."""
+    if stored_hash(path, name) is not None:
+        with changing(path) as database:
+            database.pop(name.encode(), None)
 
 
 def write_through(path):
     """Have the password database on disk: dbm leaves that to chance, and whose password is lost, anybody may choose it."""
-    for file in (*(path + extension for extension in EXTENSIONS), os.path.dirname(path)):
+    for file in (*(path + extension for extension in EXTENSIONS), os.path.dirname(path) or "."):
         try:
             descriptor = os.open(file, os.O_RDONLY)
         except FileNotFoundError:
@@ -97,18 +149,15 @@ def convert(source, target):
         entries = {key: database[key] for key in database.keys()}
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target), prefix=".passwords-") as folder:
         beside = os.path.join(folder, os.path.basename(target))
-        ensure_database(beside)
-        with dbm.open(beside, "c", 0o600) as database:
+        with changing(beside) as database:
             for key, value in entries.items():
                 database[key] = value
-        write_through(beside)
         for extension in EXTENSIONS:
             if os.path.exists(beside + extension):
                 os.replace(beside + extension, target + extension)
             else:
                 # Of another format, which would be found first.
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(target + extension)
+                remove(target + extension)
     write_through(target)
     return len(entries)
 

@@ -66,6 +66,10 @@ fn password_files(paths: &Paths) -> Result<Vec<PathBuf>, BackupError> {
     }
     let mut found = files::list_folder(&paths.state())?;
     found.retain(|path| is_password_file(paths, path) && path.is_file());
+    // The index, `.dir`, before the data, `.dat`: somebody may choose a password meanwhile, and new data is good for the index
+    // of before, not the other way round.
+    found.sort();
+    found.reverse();
     Ok(found)
 }
 
