@@ -14,6 +14,7 @@ mod durable;
 mod error;
 mod fault;
 mod forward;
+mod gathered;
 mod handover;
 mod https;
 mod listen;

@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use super::Client;
+use crate::gathered::poll_write_parts;
 use crate::tls::Socket;
 
 /// What carries the bytes of a connection.
@@ -97,8 +98,8 @@ impl AsyncWrite for ClientStream {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(match &mut self.transport {
-            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
-            Transport::Local(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Transport::Plain(stream) => poll_write_parts(Pin::new(stream), cx, parts),
+            Transport::Local(stream) => poll_write_parts(Pin::new(stream), cx, parts),
             Transport::Secure(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
         });
         self.client.sent();

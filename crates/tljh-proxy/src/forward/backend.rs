@@ -21,6 +21,7 @@ use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::upload::Upload;
+use crate::gathered::Gathered;
 use crate::listen::set_tcp_options;
 
 /// A backend on this machine answers at once or not at all; one elsewhere gets this long.
@@ -42,7 +43,7 @@ pub struct Peer {
 pub struct Backend {
     peer: Peer,
     sender: SendRequest<Upload>,
-    connection: Connection<TokioIo<TcpStream>, Upload>,
+    connection: Connection<TokioIo<Gathered>, Upload>,
     ended: bool,
 }
 
@@ -58,7 +59,7 @@ impl Backend {
             .and_then(|stream| set_tcp_options(&stream).map(|()| stream))
             .map_err(Failure::Connect)?;
         let (sender, connection) = Builder::new()
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Gathered(stream)))
             .await
             .map_err(Failure::Backend)?;
         // It goes from hand to hand with each request, and is large.
@@ -133,7 +134,7 @@ impl Backend {
             poll_fn(|cx| self.connection.poll_without_shutdown(cx)).await?;
         }
         let parts = self.connection.into_parts();
-        Ok((parts.io.into_inner(), parts.read_buf))
+        Ok((parts.io.into_inner().0, parts.read_buf))
     }
 }
 
