@@ -47,7 +47,7 @@ def seize(pid):
 
 
 def event_message(pid):
-    """What comes with an event: the number of a new process, or that of the system call at which `stop_at` had it stop."""
+    """The process number that comes with the event of a new process."""
     message = ctypes.c_ulong()
     ptrace(GETEVENTMSG, pid, 0, ctypes.addressof(message))
     return message.value
@@ -80,12 +80,12 @@ def stop_at(calls):
     blocks = []
     for number, condition in calls.items():
         if condition is None:
-            blocks.append(instruction(EQUAL, number, 0, 1) + instruction(RETURN, RET_TRACE | number))
+            blocks.append(instruction(EQUAL, number, 0, 1) + instruction(RETURN, RET_TRACE))
         else:
             code, index, value = condition
             blocks.append(
                 instruction(EQUAL, number, 0, 4) + instruction(LOAD, OF_ARGUMENTS + 8 * index)
-                + instruction(code, value, 0, 1) + instruction(RETURN, RET_TRACE | number) + instruction(RETURN, RET_ALLOW)
+                + instruction(code, value, 0, 1) + instruction(RETURN, RET_TRACE) + instruction(RETURN, RET_ALLOW)
             )
     program = (
         instruction(LOAD, OF_ARCHITECTURE) + instruction(EQUAL, AUDIT_ARCH_X86_64, 1, 0) + instruction(RETURN, RET_ALLOW)

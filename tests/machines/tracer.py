@@ -83,7 +83,7 @@ class Tracer:
         if main == 0:
             os.close(writing)
             os.read(reading, 1)
-            ptrace.stop_at({number: condition for number, condition, _ in CALLS.values()})
+            ptrace.stop_at(dict(CALLS[name][:2] for name in self.looked_at()))
             os.execvp(command[0], command)
         os.close(reading)
         self.scripts[main] = None
@@ -123,7 +123,7 @@ class Tracer:
             self.scripts[pid] = self.scripts.get(pid) or read_script(pid)
             self.programs[pid] = self.scripts[pid] and program(pid)
         elif event == ptrace.EVENT_SECCOMP:
-            if self.scripts[pid] and self.may_be_it(pid, NAMES[ptrace.event_message(pid)]):
+            if self.scripts[pid]:
                 self.look(ptrace.Call(pid))
         elif event == ptrace.EVENT_STOP:
             if number != signal.SIGTRAP:
@@ -134,11 +134,11 @@ class Tracer:
             return
         ptrace.ptrace(ptrace.CONT, pid)
 
-    def may_be_it(self, pid, what):
-        """Whether a call can be of interest, by what costs little: a purge removes tens of thousands of files."""
-        if self.reached:
-            return self.kind == "full" and what in TAKES_SPACE
-        return not self.broken or (self.scripts[pid], self.programs[pid], what) == tuple(self.broken[:3])
+    def looked_at(self):
+        """The calls that may be of interest. A purge removes tens of thousands of files, and to stop at each costs seconds."""
+        if not self.broken:
+            return CALLS
+        return {self.broken[2], *(TAKES_SPACE if self.kind == "full" else ())}
 
     def look(self, call):
         """Counts a step, and breaks it if it is the one."""
