@@ -177,6 +177,10 @@ def test_the_proxy_has_no_privilege(shared):
     assert exposure <= 1.5, told
 
 
+def test_a_process_that_took_over_interrupts_nobody_at_work_either(shared):
+    assert "SCHED_BATCH" in shared.output(f"chrt --pid {main_pid(shared)}")
+
+
 def test_the_ports_are_held_by_systemd(shared):
     assert shared.output("systemctl show --property=NFileDescriptorStore --value tljh-proxy") == "3"
     for port in (80, 15002):

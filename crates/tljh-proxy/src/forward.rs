@@ -39,6 +39,7 @@ use crate::https::Front;
 use crate::metrics::{self, Thing, Upstream};
 use crate::pages::{self, Page};
 use crate::routes::{Route, Table};
+use crate::turn;
 use answer::Answer;
 use backend::{Backend, Peer};
 use failure::{Failure, Subject};
@@ -99,9 +100,11 @@ impl Forward {
         client: &Arc<Client>,
         request: Request<Incoming>,
     ) -> Response<Answer> {
+        turn::passed_on();
         let (began, mut upstream) = (Instant::now(), Upstream::Proxy);
         let mut answer = self.respond(client, request, &mut upstream).await;
         metrics::answered(upstream, answer.status(), began.elapsed());
+        turn::passed_on();
         if client.is_secure
             && let Some(hsts) = self.front.hsts()
         {

@@ -26,6 +26,7 @@ mod serve;
 mod settings;
 mod socket;
 mod tls;
+mod turn;
 mod watched;
 
 use std::process::ExitCode;

@@ -15,7 +15,7 @@ use std::future::pending;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
-use std::thread::{self, available_parallelism};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -34,6 +34,7 @@ use crate::handover::{Event, Handover, Successors};
 use crate::https::Https;
 use crate::metrics::{self, Exposition};
 use crate::routes::{ChangeError, Table};
+use crate::turn;
 use accept::{accept, accept_waiting};
 use connection::{give, serve_client};
 use drain::Report;
@@ -79,9 +80,7 @@ pub fn serve(
 fn new_runtime() -> Result<Runtime, Error> {
     runtime::Builder::new_current_thread()
         .max_blocking_threads(4)
-        // Where processors are short, backends come first, and this thread finds their answers together; to go to sleep and
-        // be woken for each costs more, and makes some wait. Where they are not, it is a call of the kernel.
-        .on_thread_park(thread::yield_now)
+        .on_thread_park(turn::end)
         .enable_all()
         .build()
         .map_err(|source| Error::Runtime { source })

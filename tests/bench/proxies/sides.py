@@ -106,13 +106,19 @@ def running_ours(folder, backend, binary, certificate):
         settings["https"] = {"address": "127.0.0.1", "port": port, "certificate": files}
     (folder / "proxy.json").write_text(json.dumps(settings))
     (folder / "token").write_text(TOKEN)
-    command = [binary, "run", "--settings", folder / "proxy.json"]
+    command = [*as_service(), binary, "run", "--settings", folder / "proxy.json"]
     command += ["--token-file", folder / "token", "--state-dir", folder / "state"]
     with running(command, stderr=subprocess.DEVNULL) as process:
         wait_for_port(api)
         side = Side(process.pid, port, api)
         add_route(side, "/", backend)
         yield side
+
+
+def as_service():
+    """What gives a program the scheduling that the proxy's unit asks for."""
+    unit = (peers.PROJECT / "systemd/tljh-proxy.service").read_text()
+    return ["chrt", f"--{re.search(r'^CPUSchedulingPolicy=(.+)$', unit, re.M)[1]}", "0"]
 
 
 @contextmanager
