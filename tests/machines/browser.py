@@ -59,9 +59,11 @@ class Browser:
             self.close()
 
     def close(self):
-        self.driver.quit()
-        self.slot.clean()
-        self.profile.cleanup()
+        try:
+            self.driver.quit()
+        finally:
+            self.slot.clean()
+            self.profile.cleanup()
 
     def open(self, url):
         self.driver.get(url)
