@@ -313,6 +313,7 @@ def test_killed_after_growing_delays_leaves_the_environment(installation):
             installation.run("rollback", 1)
             installation.run("prune", "--keep", 0)
             break
+        assert installation.active() == 1, delay
     assert killed >= 3
     assert installation.active() == 1
     assert installation.json("install", "lesson")["generation"] == 2
